@@ -1,0 +1,51 @@
+package palimpsest.engine.kernel;
+
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+
+/**
+ * Linear layers y = x Wᵀ + bias, with the low-rank term of an adapter as further terms of the same
+ * sum: N rows, K inputs, P outputs, rank r. Each output element is one sum over K in a fixed order,
+ * whatever N is.
+ */
+public interface Linear {
+  /**
+   * @param weight any float type [P, K]
+   * @param bias any float type [P], or null
+   * @param backward whether {@link #backward} will be called (costs a second copy)
+   * @param arena holds the packed copy
+   */
+  LinearWeights pack(Tensor weight, Tensor bias, boolean backward, TensorArena arena);
+
+  /**
+   * {@code y = x Wᵀ + bias + u Bᵀ}, or {@code y += ...} with {@code add}.
+   *
+   * @param x compute [N, K]
+   * @param u compute [N, r] from {@link Lora#forward}, or null without an adapter
+   * @param factors the adapter of this layer, or null
+   * @param y compute or wide [N, P]; wide when {@code add}
+   */
+  void forward(
+      Tensor x, LinearWeights weights, Tensor u, LoraFactors factors, Tensor y, boolean add);
+
+  /**
+   * {@code dx = dy W + du A}, or {@code dx += ...} with {@code add}.
+   *
+   * @param dy compute [N, P]
+   * @param du compute [N, r] from {@link Lora#backward}, or null without an adapter
+   * @param dx wide [N, K]
+   */
+  void backward(
+      Tensor dy, LinearWeights weights, Tensor du, LoraFactors factors, Tensor dx, boolean add);
+
+  /**
+   * Adds one example's gradients: {@code dWeight += sum dy[n] ⊗ x[n]}, {@code dBias += sum dy[n]}
+   * over n in [from, to).
+   *
+   * @param x compute [N, K]
+   * @param dy compute [N, P]
+   * @param dWeight wide [P, K]
+   * @param dBias wide [P], or null
+   */
+  void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight, Tensor dBias);
+}

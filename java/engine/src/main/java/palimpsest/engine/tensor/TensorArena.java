@@ -1,0 +1,40 @@
+package palimpsest.engine.tensor;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * Memory for tensors outside the Java heap: 64-byte aligned, zero-filled, freed together by {@link
+ * #close}. Counts what it holds, so that a plan can be compared with what was really allocated.
+ */
+public final class TensorArena implements AutoCloseable {
+  private static final long ALIGNMENT = 64;
+
+  private final Arena arena = Arena.ofShared();
+  private final AtomicLong bytes = new AtomicLong();
+
+  /** A zero-filled contiguous tensor. */
+  public Tensor allocate(DType type, long... shape) {
+    long size = 1;
+    for (long dimension : shape) {
+      size = Math.multiplyExact(size, dimension);
+    }
+    long needed = Math.multiplyExact(size, type.bytes());
+    // One vector beyond the end: kernels may load, never use, a full vector at the edge.
+    long padded = Math.multiplyExact((needed + 2 * ALIGNMENT - 1) / ALIGNMENT, ALIGNMENT);
+    MemorySegment segment = arena.allocate(padded, ALIGNMENT);
+    bytes.addAndGet(padded);
+    return Tensor.of(segment, type, shape);
+  }
+
+  /** Bytes held now. */
+  public long bytes() {
+    return bytes.get();
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+}
