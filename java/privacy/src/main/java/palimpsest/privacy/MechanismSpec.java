@@ -1,0 +1,214 @@
+package palimpsest.privacy;
+
+import java.math.BigInteger;
+import java.util.Objects;
+
+/**
+ * The settings of one training run that bear on privacy, and no others: each step draws a Poisson
+ * sample, sums clipped per-record gradients and adds Gaussian noise.
+ *
+ * <p>The sampling rate is never a floating-point number: a record is in a batch exactly when a
+ * uniform 64-bit word, read as an unsigned integer, is below {@code samplingThreshold}, so that the
+ * rate is the rational {@code samplingThreshold / 2^64}. The threshold 2^64 (every record in every
+ * batch) is stored as its low 64 bits, {@code 0}; rate 0 does not exist. Use {@link #includes} or
+ * {@link #samplesEveryRecord} rather than comparing by hand.
+ *
+ * <p>A run without noise is not a limit of a private one: it is made by {@link #nonPrivate} alone,
+ * holds {@code nonPrivate == true} and noise multiplier 0, and its epsilon is infinite by
+ * definition.
+ *
+ * @param relation which data sets count as neighbours
+ * @param noiseMultiplier standard deviation of the noise over the clip norm C, under both
+ *     relations; positive and finite, or 0 when {@code nonPrivate}
+ * @param clipNorm bound C of the L2 norm of one record's gradient; positive; finite unless {@code
+ *     nonPrivate}
+ * @param samplingThreshold inclusion threshold as an unsigned 64-bit integer, 0 standing for 2^64
+ * @param steps number of noisy updates, at least 1; an integer of the configuration, never derived
+ *     from a rate
+ * @param delta probability mass of the guarantee that epsilon does not bound, inside (0, 1)
+ * @param expectedBatch expected number of records in a batch, the fixed divisor of the summed
+ *     gradient; at least 1
+ * @param recordsPerUser records that one protected unit may own, at least 1; 1 protects records,
+ *     more protects users whose surplus records were dropped by a rule that does not look at the
+ *     data
+ * @param nonPrivate true only for a run without noise
+ */
+public record MechanismSpec(
+    NeighbouringRelation relation,
+    double noiseMultiplier,
+    double clipNorm,
+    long samplingThreshold,
+    int steps,
+    double delta,
+    long expectedBatch,
+    int recordsPerUser,
+    boolean nonPrivate) {
+
+  /**
+   * Checks every component; throws {@link IllegalArgumentException} naming the first that is out of
+   * its range.
+   */
+  public MechanismSpec {
+    Objects.requireNonNull(relation, "relation");
+    if (nonPrivate) {
+      require(noiseMultiplier == 0, "noise multiplier", noiseMultiplier, "0 in a non-private run");
+      require(clipNorm > 0, "clip norm", clipNorm, "positive");
+    } else {
+      require(
+          isPositiveFinite(noiseMultiplier),
+          "noise multiplier",
+          noiseMultiplier,
+          "positive and finite");
+      require(isPositiveFinite(clipNorm), "clip norm", clipNorm, "positive and finite");
+    }
+    require(steps >= 1, "steps", steps, "at least 1");
+    require(delta > 0 && delta < 1, "delta", delta, "inside (0, 1)");
+    require(expectedBatch >= 1, "expected batch", expectedBatch, "at least 1");
+    require(recordsPerUser >= 1, "records per user", recordsPerUser, "at least 1");
+  }
+
+  /**
+   * A private run at record level whose sampling rate is expectedBatch / sizeBound, rounded down to
+   * a multiple of 2^-64.
+   *
+   * @param sizeBound public nominal size of the data set, at least {@code expectedBatch}
+   */
+  public static MechanismSpec of(
+      NeighbouringRelation relation,
+      double noiseMultiplier,
+      double clipNorm,
+      long expectedBatch,
+      long sizeBound,
+      int steps,
+      double delta) {
+    return new MechanismSpec(
+        relation,
+        noiseMultiplier,
+        clipNorm,
+        thresholdFor(expectedBatch, sizeBound),
+        steps,
+        delta,
+        expectedBatch,
+        1,
+        false);
+  }
+
+  /**
+   * A run without noise: epsilon is infinite. Same sampling as {@link #of}; clipNorm may be
+   * infinite.
+   */
+  public static MechanismSpec nonPrivate(
+      NeighbouringRelation relation,
+      double clipNorm,
+      long expectedBatch,
+      long sizeBound,
+      int steps,
+      double delta) {
+    return new MechanismSpec(
+        relation,
+        0,
+        clipNorm,
+        thresholdFor(expectedBatch, sizeBound),
+        steps,
+        delta,
+        expectedBatch,
+        1,
+        true);
+  }
+
+  /**
+   * floor(expectedBatch 2^64 / sizeBound), computed in integers, as the unsigned threshold of this
+   * type (0 when the two are equal, which stands for 2^64).
+   */
+  public static long thresholdFor(long expectedBatch, long sizeBound) {
+    require(expectedBatch >= 1, "expected batch", expectedBatch, "at least 1");
+    require(
+        sizeBound >= expectedBatch,
+        "size bound",
+        sizeBound,
+        "at least the expected batch " + expectedBatch);
+    return BigInteger.valueOf(expectedBatch)
+        .shiftLeft(64)
+        .divide(BigInteger.valueOf(sizeBound))
+        .longValue();
+  }
+
+  /** Whether the sampling rate is exactly 1. */
+  public boolean samplesEveryRecord() {
+    return samplingThreshold == 0;
+  }
+
+  /** Whether the record that drew the uniform 64-bit {@code word} is in the batch. */
+  public boolean includes(long word) {
+    return samplingThreshold == 0 || Long.compareUnsigned(word, samplingThreshold) < 0;
+  }
+
+  /**
+   * The sampling rate as the smallest double that is not below samplingThreshold / 2^64, so that it
+   * is safe to use.
+   */
+  public double samplingRate() {
+    if (samplesEveryRecord()) {
+      return 1;
+    }
+    int drop = Math.max(0, 11 - Long.numberOfLeadingZeros(samplingThreshold));
+    long kept = samplingThreshold >>> drop;
+    if ((kept << drop) != samplingThreshold) {
+      kept++;
+    }
+    return Math.scalb((double) kept, drop - 64);
+  }
+
+  /** The same run with another noise multiplier. */
+  public MechanismSpec withNoiseMultiplier(double other) {
+    return new MechanismSpec(
+        relation,
+        other,
+        clipNorm,
+        samplingThreshold,
+        steps,
+        delta,
+        expectedBatch,
+        recordsPerUser,
+        nonPrivate);
+  }
+
+  /** The same run with another number of steps. */
+  public MechanismSpec withSteps(int other) {
+    return new MechanismSpec(
+        relation,
+        noiseMultiplier,
+        clipNorm,
+        samplingThreshold,
+        other,
+        delta,
+        expectedBatch,
+        recordsPerUser,
+        nonPrivate);
+  }
+
+  /** The same run protecting users that own at most {@code other} records each. */
+  public MechanismSpec withRecordsPerUser(int other) {
+    return new MechanismSpec(
+        relation,
+        noiseMultiplier,
+        clipNorm,
+        samplingThreshold,
+        steps,
+        delta,
+        expectedBatch,
+        other,
+        nonPrivate);
+  }
+
+  private static boolean isPositiveFinite(double value) {
+    return value > 0 && value < Double.POSITIVE_INFINITY;
+  }
+
+  private static void require(boolean holds, String what, Object value, String range) {
+    if (!holds) {
+      throw new IllegalArgumentException(
+          "mechanism: " + what + " is " + value + ", must be " + range);
+    }
+  }
+}
