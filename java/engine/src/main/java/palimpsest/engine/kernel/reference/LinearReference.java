@@ -1,0 +1,226 @@
+package palimpsest.engine.kernel.reference;
+
+import java.util.Arrays;
+import palimpsest.engine.kernel.Linear;
+import palimpsest.engine.kernel.LinearWeights;
+import palimpsest.engine.kernel.LoraFactors;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+
+/**
+ * {@link Linear} in float64. Weights are kept in the type they came in, which is exact and small,
+ * and widened a row at a time. Every output element is one sum in the order of its index; only
+ * different elements are computed side by side.
+ */
+final class LinearReference implements Linear {
+  /** Weight rows a task takes. */
+  private static final int WEIGHT_CHUNK = 64;
+
+  /** Rows of dx a task keeps while it walks the weights. */
+  private static final int ROW_CHUNK = 8;
+
+  /** W [P, K] and its bias [P] or null, unrounded. */
+  private record Packed(Tensor values, double[] bias, boolean hasBackward)
+      implements LinearWeights {
+    @Override
+    public long in() {
+      return values.cols();
+    }
+
+    @Override
+    public long out() {
+      return values.rows();
+    }
+  }
+
+  @Override
+  public LinearWeights pack(Tensor weight, Tensor bias, boolean backward, TensorArena arena) {
+    Check.type("weight", weight, DType.F64, DType.F32, DType.BF16, DType.F16);
+    if (bias != null) {
+      Check.type("bias", bias, DType.F64, DType.F32, DType.BF16, DType.F16);
+      Check.vector("bias", bias, weight.rows());
+    }
+    Tensor copy = arena.allocate(weight.type(), weight.rows(), weight.cols()).copyFrom(weight);
+    return new Packed(copy, bias == null ? null : Rows.all(bias), backward);
+  }
+
+  @Override
+  public void forward(
+      Tensor x, LinearWeights weights, Tensor u, LoraFactors factors, Tensor y, boolean add) {
+    Packed packed = Check.own("weights", weights, Packed.class);
+    Check.matrix("x", x, x.rows(), packed.in());
+    Check.matrix("y", y, x.rows(), packed.out());
+    LoraReference.Factors adapter = adapter(packed, "u", u, factors, x.rows());
+    int in = (int) packed.in();
+    int rows = (int) x.rows();
+    double[] xs = Rows.all(x);
+    double[] us = adapter == null ? null : Rows.all(u);
+    long work = packed.in() * packed.out() * rows;
+    Parallel.ranges(
+        (int) packed.out(),
+        WEIGHT_CHUNK,
+        work,
+        (from, to) -> {
+          double[] w = new double[in];
+          double[] b = adapter == null ? null : new double[adapter.rank()];
+          double[] sums = new double[rows];
+          for (int p = from; p < to; p++) {
+            Arrays.fill(sums, 0);
+            Rows.read(packed.values, p, w, 0);
+            addProducts(xs, w, sums);
+            if (adapter != null) {
+              Rows.read(adapter.b(), p, b, 0);
+              addProducts(us, b, sums);
+            }
+            double bias = packed.bias == null ? 0 : packed.bias[p];
+            for (int n = 0; n < rows; n++) {
+              double sum = sums[n] + bias;
+              y.set(n, p, add ? y.get(n, p) + sum : sum);
+            }
+          }
+        });
+  }
+
+  /**
+   * {@code sums[n] += x[n] · w}, term by term in the order of w. Four rows go side by side to keep
+   * four independent additions in flight; Java never fuses or reorders, so the bits are those of
+   * the plain loop.
+   */
+  private static void addProducts(double[] x, double[] w, double[] sums) {
+    int length = w.length;
+    int n = 0;
+    for (; n + 4 <= sums.length; n += 4) {
+      int at = n * length;
+      double a = sums[n];
+      double b = sums[n + 1];
+      double c = sums[n + 2];
+      double d = sums[n + 3];
+      for (int k = 0; k < length; k++) {
+        double value = w[k];
+        a += x[at + k] * value;
+        b += x[at + length + k] * value;
+        c += x[at + 2 * length + k] * value;
+        d += x[at + 3 * length + k] * value;
+      }
+      sums[n] = a;
+      sums[n + 1] = b;
+      sums[n + 2] = c;
+      sums[n + 3] = d;
+    }
+    for (; n < sums.length; n++) {
+      double sum = sums[n];
+      for (int k = 0; k < length; k++) {
+        sum += x[n * length + k] * w[k];
+      }
+      sums[n] = sum;
+    }
+  }
+
+  @Override
+  public void backward(
+      Tensor dy, LinearWeights weights, Tensor du, LoraFactors factors, Tensor dx, boolean add) {
+    Packed packed = Check.own("weights", weights, Packed.class);
+    if (!packed.hasBackward) {
+      throw new IllegalArgumentException("the weights were packed without backward");
+    }
+    Check.matrix("dy", dy, dy.rows(), packed.out());
+    Check.matrix("dx", dx, dy.rows(), packed.in());
+    LoraReference.Factors adapter = adapter(packed, "du", du, factors, dy.rows());
+    long work = packed.in() * packed.out() * dy.rows();
+    Parallel.ranges(
+        (int) dy.rows(),
+        ROW_CHUNK,
+        work,
+        (from, to) -> {
+          int in = (int) packed.in();
+          double[] sums = new double[(to - from) * in];
+          addTransposed(dy, packed.values, from, to, sums);
+          if (adapter != null) {
+            addTransposed(du, adapter.a(), from, to, sums);
+          }
+          for (int n = from; n < to; n++) {
+            if (add) {
+              Rows.add(dx, n, sums, (n - from) * in);
+            } else {
+              Rows.write(dx, n, sums, (n - from) * in);
+            }
+          }
+        });
+  }
+
+  /** {@code sums[n - from] += sum over p of left[n, p] * right[p]} for n in [from, to). */
+  private static void addTransposed(Tensor left, Tensor right, int from, int to, double[] sums) {
+    int cols = (int) right.cols();
+    int terms = (int) right.rows();
+    double[] lefts = Rows.range(left, from, to);
+    double[] row = new double[cols];
+    for (int p = 0; p < terms; p++) {
+      Rows.read(right, p, row, 0);
+      for (int n = 0; n < to - from; n++) {
+        Rows.axpy(lefts[n * terms + p], row, 0, sums, n * cols, cols);
+      }
+    }
+  }
+
+  @Override
+  public void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight, Tensor dBias) {
+    Check.matrix("dy", dy, x.rows(), dWeight.rows());
+    Check.matrix("dWeight", dWeight, dWeight.rows(), x.cols());
+    Check.range(from, to, x.rows());
+    if (dBias != null) {
+      Check.vector("dBias", dBias, dy.cols());
+    }
+    int in = Math.toIntExact(x.cols());
+    int out = Math.toIntExact(dy.cols());
+    int rows = (int) (to - from);
+    double[] xs = Rows.range(x, from, to);
+    double[] dys = Rows.range(dy, from, to);
+    Parallel.ranges(
+        out,
+        WEIGHT_CHUNK,
+        (long) rows * in * out,
+        (first, last) -> {
+          double[] sum = new double[in];
+          for (int p = first; p < last; p++) {
+            Arrays.fill(sum, 0);
+            for (int n = 0; n < rows; n++) {
+              Rows.axpy(dys[n * out + p], xs, n * in, sum, 0, in);
+            }
+            Rows.add(dWeight, p, sum, 0);
+          }
+        });
+    if (dBias != null) {
+      double[] sum = new double[out];
+      for (int n = 0; n < rows; n++) {
+        Rows.axpy(1, dys, n * out, sum, 0, out);
+      }
+      Rows.addAll(dBias, sum);
+    }
+  }
+
+  /** The adapter of this call, or null; its shapes are checked against the layer's. */
+  private static LoraReference.Factors adapter(
+      Packed packed, String what, Tensor low, LoraFactors factors, long rows) {
+    if ((low == null) != (factors == null)) {
+      throw new IllegalArgumentException(what + " and factors must both be given or both be null");
+    }
+    if (factors == null) {
+      return null;
+    }
+    LoraReference.Factors own = LoraReference.own(factors);
+    if (own.in() != packed.in() || own.out() != packed.out()) {
+      throw new IllegalArgumentException(
+          "factors are for "
+              + own.in()
+              + " -> "
+              + own.out()
+              + ", the layer is "
+              + packed.in()
+              + " -> "
+              + packed.out());
+    }
+    Check.matrix(what, low, rows, own.rank());
+    return own;
+  }
+}
