@@ -1,0 +1,28 @@
+package palimpsest.synth.text;
+
+import java.util.Arrays;
+
+/** A growing array of int. */
+final class IntList {
+  private int[] values;
+  private int size;
+
+  IntList(int capacity) {
+    values = new int[Math.max(16, capacity)];
+  }
+
+  void add(int value) {
+    if (size == values.length) {
+      values = Arrays.copyOf(values, size + (size >> 1));
+    }
+    values[size++] = value;
+  }
+
+  int size() {
+    return size;
+  }
+
+  int[] toArray() {
+    return Arrays.copyOf(values, size);
+  }
+}
