@@ -1,0 +1,107 @@
+package palimpsest.cli;
+
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+
+/**
+ * The command line: finds the command, runs it, and turns every error into one line and an exit
+ * code.
+ */
+@Command(
+    name = "palimpsest",
+    description =
+        "Private labelled text in, synthetic text with a differential-privacy guarantee out.",
+    mixinStandardHelpOptions = true,
+    versionProvider = Main.Version.class,
+    synopsisSubcommandLabel = "COMMAND",
+    subcommands = {
+      DoctorCommand.class,
+    },
+    footer = {
+      "",
+      "`palimpsest test` runs everything that can be tested on this machine.",
+      "Exit codes: 0 done, 1 failed, 2 bad usage or input, 3 refused for privacy.",
+      "Example: palimpsest epsilon --rate 0.01 --noise 1.0 --steps 1000 --delta 1e-5"
+    })
+final class Main implements Runnable {
+  @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "no command given");
+  }
+
+  /** The command line's entry point. */
+  public static void main(String[] args) {
+    PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
+    PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
+    System.exit(run(out, err, args));
+  }
+
+  /** Runs one command and returns its exit code. */
+  static int run(PrintWriter out, PrintWriter err, String... args) {
+    return new CommandLine(new Main())
+        .setOut(out)
+        .setErr(err)
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setParameterExceptionHandler(Main::reportUsage)
+        .setExecutionExceptionHandler(Main::reportFailure)
+        .execute(args);
+  }
+
+  private static int reportUsage(ParameterException e, String[] args) {
+    CommandLine command = e.getCommandLine();
+    report(command, Arrays.asList(args).contains("--json"), e.getMessage(), ExitCode.BAD_INPUT);
+    return ExitCode.BAD_INPUT;
+  }
+
+  private static int reportFailure(Exception e, CommandLine command, ParseResult parsed) {
+    Failure failure = Failure.of(e);
+    boolean json = command.getCommand() instanceof Verb verb && verb.json();
+    report(command, json, failure.message(), failure.exitCode());
+    if (command.getCommand() instanceof Verb verb && verb.debug()) {
+      e.printStackTrace(command.getErr());
+    }
+    return failure.exitCode();
+  }
+
+  private static void report(CommandLine command, boolean json, String message, int exitCode) {
+    PrintWriter err = command.getErr();
+    String line = message.lines().findFirst().orElse("failed");
+    if (json) {
+      Map<String, Object> fields = new LinkedHashMap<>();
+      fields.put("error", line);
+      fields.put("exit", exitCode);
+      err.println(Verb.toJson(fields));
+    } else {
+      String help =
+          exitCode == ExitCode.BAD_INPUT
+              ? " (see " + command.getCommandSpec().qualifiedName() + " --help)"
+              : "";
+      err.println("palimpsest: " + line + help);
+    }
+    err.flush();
+  }
+
+  /** The version in the jar's manifest. */
+  static final class Version implements IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      String version = Main.class.getPackage().getImplementationVersion();
+      return new String[] {
+        "palimpsest "
+            + (version == null ? "(not packaged)" : version)
+            + ", Java "
+            + Runtime.version()
+      };
+    }
+  }
+}
