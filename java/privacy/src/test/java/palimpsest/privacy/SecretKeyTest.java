@@ -1,0 +1,126 @@
+package palimpsest.privacy;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class SecretKeyTest {
+  private static String firstBlock(SecretKey key) {
+    int[] block = new int[16];
+    ChaCha20.blocks(key, Purpose.NOISE, 0, 0, 1, block);
+    return Arrays.toString(block);
+  }
+
+  /** R38: a restart is a new key. */
+  @Test
+  void keysNeverShareTheirFirstBlock() {
+    Set<String> blocks = new HashSet<>();
+    Set<String> fingerprints = new HashSet<>();
+    for (int i = 0; i < 500; i++) {
+      try (SecretKey key = SecretKey.fromOperatingSystem()) {
+        assertFalse(key.insecure());
+        assertTrue(blocks.add(firstBlock(key)));
+        assertTrue(fingerprints.add(key.fingerprint()));
+      }
+    }
+  }
+
+  /** The same over processes: nothing in the start of a JVM seeds the key. */
+  @Test
+  void processesNeverShareTheirFirstBlock() throws Exception {
+    assertNotEquals(fingerprintOfAnotherProcess(), fingerprintOfAnotherProcess());
+  }
+
+  private static String fingerprintOfAnotherProcess() throws Exception {
+    String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+    Process process =
+        new ProcessBuilder(
+                java,
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+                System.getProperty("java.class.path"),
+                PrintFingerprint.class.getName())
+            .redirectErrorStream(true)
+            .start();
+    String out =
+        new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
+    assertEquals(0, process.waitFor(), out);
+    assertTrue(out.matches("[0-9a-f]{16}"), out);
+    return out;
+  }
+
+  /** What the other process runs. */
+  static final class PrintFingerprint {
+    private PrintFingerprint() {}
+
+    public static void main(String[] arguments) {
+      try (SecretKey key = SecretKey.fromOperatingSystem()) {
+        System.out.println(key.fingerprint());
+      }
+    }
+  }
+
+  @Test
+  void fingerprintIsStableAndTellsKeysApart() {
+    try (SecretKey a = SecretKey.insecureDeterministic(1);
+        SecretKey again = SecretKey.insecureDeterministic(1);
+        SecretKey b = SecretKey.insecureDeterministic(2)) {
+      assertTrue(a.fingerprint().matches("[0-9a-f]{16}"));
+      assertEquals(a.fingerprint(), again.fingerprint());
+      assertNotEquals(a.fingerprint(), b.fingerprint());
+    }
+  }
+
+  @Test
+  void deterministicKeysAreMarkedInsecureAndNothingPrintsAKey() {
+    try (SecretKey test = SecretKey.insecureDeterministic(1);
+        SecretKey real = SecretKey.fromOperatingSystem()) {
+      assertTrue(test.insecure());
+      assertEquals("SecretKey[insecure]", test.toString());
+      assertEquals("SecretKey", real.toString());
+    }
+  }
+
+  @Test
+  void closedKeyIsOverwrittenAndUnusable() {
+    SecretKey key = SecretKey.fromOperatingSystem();
+    MemorySegment words = key.words();
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> words.set(java.lang.foreign.ValueLayout.JAVA_BYTE, 0, (byte) 1));
+    key.close();
+    key.close();
+    assertThrows(IllegalStateException.class, key::words);
+    assertThrows(IllegalStateException.class, key::fingerprint);
+    assertThrows(
+        IllegalStateException.class, () -> words.get(java.lang.foreign.ValueLayout.JAVA_BYTE, 0));
+  }
+
+  /** R08, R37: no fallback to a weaker source. */
+  @Test
+  void failsClosedWithoutARandomDevice(@TempDir Path folder) throws IOException {
+    Path real = Path.of("/dev/urandom");
+    Path missing = folder.resolve("urandom");
+    assertThrows(SecretKey.EntropyException.class, () -> SecretKey.fromDevices(real, missing));
+    assertThrows(SecretKey.EntropyException.class, () -> SecretKey.fromDevices(missing, real));
+    Path planted = Files.write(folder.resolve("planted"), new byte[1000]);
+    assertThrows(SecretKey.EntropyException.class, () -> SecretKey.fromDevices(real, planted));
+    assertThrows(
+        SecretKey.EntropyException.class, () -> SecretKey.fromDevices(real, Path.of("/dev/zero")));
+    assertThrows(
+        SecretKey.EntropyException.class, () -> SecretKey.fromDevices(real, Path.of("/dev/null")));
+  }
+}
