@@ -1,0 +1,287 @@
+package palimpsest.engine.model;
+
+import static palimpsest.engine.weights.ModelFileException.quote;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import palimpsest.engine.model.TensorNames.Slot;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+import palimpsest.engine.weights.AtomicFiles;
+import palimpsest.engine.weights.ModelFileException;
+import palimpsest.engine.weights.SafetensorsFolder;
+import palimpsest.engine.weights.SafetensorsWriter;
+
+/**
+ * A pretrained decoder on disk, in Hugging Face's layout: config.json, safetensors, tokenizer.json.
+ *
+ * <p>Opened, it has been checked in full: every tensor the configuration asks for is there with the
+ * shape it asks for, and nothing else is. The numbers are mapped, not read; tensors are views that
+ * end with {@link #close}.
+ */
+public final class ModelFolder implements AutoCloseable {
+  public static final String CONFIG = "config.json";
+  public static final String TOKENIZER = "tokenizer.json";
+  private static final String OPTIONAL_PREFIX = "transformer.";
+  private static final int TILE = 32;
+
+  private record Key(Role role, int layer, boolean bias) {}
+
+  private final Path path;
+  private final DecoderConfig config;
+  private final SafetensorsFolder weights;
+  private final Map<Key, Slot> slots = new HashMap<>();
+
+  private ModelFolder(Path path, DecoderConfig config, SafetensorsFolder weights) {
+    this.path = path;
+    this.config = config;
+    this.weights = weights;
+  }
+
+  /**
+   * Opens and checks a model.
+   *
+   * @throws ModelFileException if a file is missing or malformed, or the weights are not those that
+   *     the configuration describes
+   */
+  public static ModelFolder open(Path path) {
+    if (!Files.isDirectory(path)) {
+      throw new ModelFileException("no such model folder: " + path);
+    }
+    DecoderConfig config = DecoderConfig.fromJson(path.resolve(CONFIG));
+    SafetensorsFolder weights = SafetensorsFolder.open(path);
+    try {
+      ModelFolder folder = new ModelFolder(path, config, weights);
+      folder.check();
+      return folder;
+    } catch (RuntimeException e) {
+      weights.close();
+      throw e;
+    }
+  }
+
+  private void check() {
+    TensorNames names = TensorNames.of(config);
+    refuseTooLarge();
+    Map<String, Slot> expected = new HashMap<>();
+    names.slots().forEach(slot -> expected.put(actualName(slot), slot));
+    for (String name : weights.names()) {
+      if (!expected.containsKey(name) && !names.ignorable(name)) {
+        throw new ModelFileException(
+            path
+                + ": tensor "
+                + quote(name)
+                + " does not belong to this "
+                + config.family()
+                + " model");
+      }
+    }
+    expected.forEach(this::check);
+  }
+
+  /** Before anything is built from the configuration: its size against what is really there. */
+  private void refuseTooLarge() {
+    long stored = 0;
+    for (String name : weights.names()) {
+      stored += Arrays.stream(weights.shape(name)).reduce(1, (a, b) -> a * b);
+    }
+    long asked = config.parameterCount();
+    if (asked > stored) {
+      throw new ModelFileException(
+          path + ": config.json describes " + asked + " parameters, the weights hold " + stored);
+    }
+  }
+
+  private void check(String name, Slot slot) {
+    if (!weights.names().contains(name)) {
+      throw new ModelFileException(path + ": tensor " + quote(name) + " is missing");
+    }
+    if (!Arrays.equals(weights.shape(name), slot.shape())) {
+      throw new ModelFileException(
+          path
+              + ": tensor "
+              + quote(name)
+              + " has shape "
+              + Arrays.toString(weights.shape(name))
+              + ", config.json asks for "
+              + Arrays.toString(slot.shape()));
+    }
+    DType type = weights.tensor(name).type();
+    if (type != DType.F32 && type != DType.BF16 && type != DType.F16 && type != DType.F64) {
+      throw new ModelFileException(
+          path + ": tensor " + quote(name) + " is of type " + type + "; weights are real numbers");
+    }
+    slots.put(new Key(slot.role(), slot.layer(), slot.bias()), slot);
+  }
+
+  /** GPT-2's own files leave out the prefix that Hugging Face's programs write. */
+  private String actualName(Slot slot) {
+    String name = slot.name();
+    if (name.startsWith(OPTIONAL_PREFIX) && !weights.names().contains(name)) {
+      String bare = name.substring(OPTIONAL_PREFIX.length());
+      return weights.names().contains(bare) ? bare : name;
+    }
+    return name;
+  }
+
+  public Path path() {
+    return path;
+  }
+
+  public DecoderConfig config() {
+    return config;
+  }
+
+  /** The tokenizer.json, if the folder has one. */
+  public Optional<Path> tokenizer() {
+    return Optional.of(path.resolve(TOKENIZER)).filter(Files::isRegularFile);
+  }
+
+  /** Whether the matrix of a role is stored [in, out] (GPT-2) and not [out, in]. */
+  public boolean inputMajor(Role role) {
+    return config.family().equals("gpt2") && role.isLinear();
+  }
+
+  /**
+   * A tensor as it is stored, without a copy. A tied {@code HEAD} is the embedding; {@code QUERY},
+   * {@code KEY} and {@code VALUE} of a fused tensor are its columns.
+   *
+   * @param layer 0 for tensors of the whole model
+   * @throws IllegalArgumentException if this model has no such tensor
+   */
+  public Tensor weight(Role role, int layer) {
+    if (role == Role.HEAD && config.tiedHead()) {
+      return weight(Role.EMBEDDING, 0);
+    }
+    return find(role, layer, false)
+        .orElseThrow(() ->
+            new IllegalArgumentException(
+                "this " + config.family() + " model has no " + role + " in layer " + layer));
+  }
+
+  /** The bias of a role, if it has one. */
+  public Optional<Tensor> bias(Role role, int layer) {
+    return find(role, layer, true);
+  }
+
+  /**
+   * The matrix of a linear layer as [out, in]: the stored tensor, or a transposed copy where the
+   * file stores [in, out].
+   *
+   * @param arena holds the copy
+   */
+  public Tensor linear(Role role, int layer, TensorArena arena) {
+    Tensor stored = weight(role, layer);
+    if (!inputMajor(role)) {
+      return stored;
+    }
+    return transpose(stored, arena.allocate(stored.type(), stored.cols(), stored.rows()));
+  }
+
+  private Optional<Tensor> find(Role role, int layer, boolean bias) {
+    Slot slot = slots.get(new Key(role, layer, bias));
+    if (slot != null) {
+      return Optional.of(weights.tensor(actualName(slot)));
+    }
+    if (!config.attention().fused()) {
+      return Optional.empty();
+    }
+    long queries = config.attention().queryWidth();
+    long keys = config.attention().keyWidth();
+    return switch (role) {
+      case QUERY -> part(layer, bias, 0, queries);
+      case KEY -> part(layer, bias, queries, keys);
+      case VALUE -> part(layer, bias, queries + keys, keys);
+      default -> Optional.empty();
+    };
+  }
+
+  private Optional<Tensor> part(int layer, boolean bias, long first, long count) {
+    return find(Role.QUERY_KEY_VALUE, layer, bias)
+        .map(fused -> {
+          if (!bias && !inputMajor(Role.QUERY_KEY_VALUE)) {
+            return fused.rows(first, count);
+          }
+          Tensor columns = fused.columns(first, count);
+          return bias ? columns.reshape(count) : columns;
+        });
+  }
+
+  private static Tensor transpose(Tensor from, Tensor to) {
+    for (long row = 0; row < from.rows(); row += TILE) {
+      for (long col = 0; col < from.cols(); col += TILE) {
+        for (long r = row; r < Math.min(row + TILE, from.rows()); r++) {
+          for (long c = col; c < Math.min(col + TILE, from.cols()); c++) {
+            to.set(c, r, from.get(r, c));
+          }
+        }
+      }
+    }
+    return to;
+  }
+
+  /** Gives the tensors of a model that is to be written. */
+  @FunctionalInterface
+  public interface Values {
+    /** Linear layers as [out, in], in every family; a bias or norm as a vector. */
+    Tensor get(Role role, int layer, boolean bias);
+  }
+
+  /**
+   * Writes a model folder, whole or not at all.
+   *
+   * @param path must not exist yet
+   * @param tokenizer a tokenizer.json to go with it, or nothing
+   * @throws ModelFileException if it cannot be written
+   */
+  public static void write(
+      Path path, DecoderConfig config, Values values, Optional<Path> tokenizer) {
+    List<SafetensorsWriter.Item> items = new ArrayList<>();
+    for (Slot slot : TensorNames.of(config).slots()) {
+      Tensor tensor = values.get(slot.role(), slot.layer(), slot.bias());
+      if (tensor.size() != slot.size()) {
+        throw new IllegalArgumentException(
+            slot.name() + " has " + tensor + ", the file takes " + Arrays.toString(slot.shape()));
+      }
+      items.add(
+          new SafetensorsWriter.Item(
+              slot.name(), tensor.type(), slot.shape(), sink -> writeTensor(slot, tensor, sink)));
+    }
+    AtomicFiles.folder(
+        path,
+        folder -> {
+          config.toJson(folder.resolve(CONFIG));
+          SafetensorsWriter.write(
+              folder.resolve(SafetensorsFolder.SINGLE), items, Map.of("format", "pt"));
+          if (tokenizer.isPresent()) {
+            Files.copy(tokenizer.get(), folder.resolve(TOKENIZER));
+          }
+        });
+  }
+
+  private static void writeTensor(Slot slot, Tensor tensor, SafetensorsWriter.Sink sink)
+      throws IOException {
+    try (TensorArena scratch = new TensorArena()) {
+      Tensor stored = scratch.allocate(tensor.type(), slot.shape());
+      if (slot.inputMajor()) {
+        transpose(tensor, stored);
+      } else {
+        stored.copyFrom(tensor);
+      }
+      sink.write(stored.data().asSlice(0, stored.size() * stored.type().bytes()));
+    }
+  }
+
+  @Override
+  public void close() {
+    weights.close();
+  }
+}
