@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import javax.xml.stream.XMLInputFactory;
@@ -20,6 +21,8 @@ import javax.xml.stream.XMLStreamReader;
  * failed, names what was skipped with its reason, and closes with one line of counts.
  */
 final class TestSummary {
+  private static final Set<String> VERDICTS = Set.of("failure", "error", "skipped");
+
   private int passed;
   private final List<String> failed = new ArrayList<>();
   private final Map<String, List<String>> skippedByReason = new TreeMap<>();
@@ -95,27 +98,31 @@ final class TestSummary {
     String message = "";
     while (!(xml.next() == XMLStreamConstants.END_ELEMENT
         && xml.getLocalName().equals("testcase"))) {
-      if (xml.getEventType() != XMLStreamConstants.START_ELEMENT) {
-        continue;
-      }
-      switch (xml.getLocalName()) {
-        case "failure", "error", "skipped" -> {
-          verdict = xml.getLocalName();
-          String text = xml.getAttributeValue(null, "message");
-          message = text == null ? "" : text.lines().findFirst().orElse("");
-        }
-        default -> {}
+      if (xml.getEventType() == XMLStreamConstants.START_ELEMENT
+          && VERDICTS.contains(xml.getLocalName())) {
+        verdict = xml.getLocalName();
+        String attribute = xml.getAttributeValue(null, "message");
+        message = reason(attribute == null ? xml.getElementText() : attribute);
       }
     }
     switch (verdict) {
       case "passed" -> passed++;
-      case "skipped" -> skip(test, message.replaceFirst("^Assumption failed: ", ""));
+      case "skipped" -> skip(test, message);
       default -> fail(test, message);
     }
   }
 
   private void fail(String test, String why) {
     failed.add(why.isEmpty() ? test : test + ": " + why);
+  }
+
+  /** The first line of a message or of a stack trace, without the exception's name. */
+  private static String reason(String text) {
+    return text.lines()
+        .findFirst()
+        .orElse("")
+        .replaceFirst("^[\\w.$]+(Exception|Error): ", "")
+        .replaceFirst("^Assumption failed: ", "");
   }
 
   private void skip(String test, String reason) {

@@ -21,8 +21,9 @@ class TestSummaryTest {
         <properties><property name="x" value="y"/></properties>
         <testcase name="works" classname="a.B" time="0.1"><system-out><![CDATA[<failure>]]></system-out></testcase>
         <testcase name="breaks" classname="a.B"><failure message="expected 1&#10;second line" type="E">trace</failure></testcase>
-        <testcase name="throws" classname="a.B"><error type="E">trace</error></testcase>
-        <testcase name="waits" classname="a.B"><skipped message="Assumption failed: no shared data" type="T"/></testcase>
+        <testcase name="throws" classname="a.B"><error type="E"/></testcase>
+        <testcase name="waits" classname="a.B"><skipped type="T"><![CDATA[org.opentest4j.TestAbortedException: Assumption failed: no shared data
+        	at a.B.waits(B.java:1)]]></skipped></testcase>
       </testsuite>
       """;
   private static final String CTEST =

@@ -1,0 +1,133 @@
+package palimpsest.house;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Predicate;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
+
+/** What the repository's text files must not hold, and what its documents must. */
+class HygieneTest {
+  private static final Pattern TEXT =
+      Pattern.compile(
+          "(?:.*/)?(?:[^./]+|\\.[\\w-]+|.*\\.(?:java|cpp|h|cu|cuh|def|md|xml|cmake|txt|sh|py|yml|json|csv))$");
+  private static final Pattern CODE = Pattern.compile(".*\\.(?:java|cpp|h|cu|cuh|def)$");
+
+  // The forbidden words are put together here, so that this file does not hold them.
+  private static final Pattern MACHINE_PATH =
+      Pattern.compile("(?<![\\w.])/(?:wo" + "rk|ro" + "ot|ho" + "me/\\w)(?![\\w-])|/wo" + "rk/");
+  private static final Pattern UNFINISHED =
+      Pattern.compile("\\b(?:TO" + "DO|FIX" + "ME|X" + "XX)\\b");
+  private static final Pattern COMMENTED_CODE =
+      Pattern.compile("^\\s*//(?!\\s*(?:namespace|clang-format)).*(?:\\);|\\{|=[^=].*;)\\s*$");
+  private static final Pattern VERSIONED_NAME =
+      Pattern.compile(
+          "(?:^|[_-])v\\d+(?:[._-]|$)|[a-z]V\\d+\\b|[_-](?:old|new|final|copy)\\.",
+          Pattern.CASE_INSENSITIVE);
+  private static final Pattern CLAIM = Pattern.compile("Test: `?(\\w+)\\.(\\w+)`?");
+
+  @Test
+  void noMachinePaths() {
+    assertEquals(List.of(), linesThatMatch(TEXT, MACHINE_PATH.asPredicate()));
+  }
+
+  @Test
+  void nothingUnfinishedOrCommentedOut() {
+    assertEquals(List.of(), linesThatMatch(TEXT, UNFINISHED.asPredicate()));
+    assertEquals(List.of(), linesThatMatch(CODE, COMMENTED_CODE.asPredicate()));
+  }
+
+  @Test
+  void noTabs() {
+    assertEquals(List.of(), linesThatMatch(CODE, line -> line.indexOf('\t') >= 0));
+  }
+
+  @Test
+  void noVersionNumbersInNames() {
+    List<String> names =
+        Repository.files().stream()
+            .filter(file -> VERSIONED_NAME.matcher(file.getFileName().toString()).find())
+            .map(Path::toString)
+            .toList();
+    assertEquals(List.of(), names);
+  }
+
+  @Test
+  void theFrontDocumentsExist() {
+    for (String file : List.of("README.md", "CHANGELOG.md", "LICENSE", "palimpsest", ".ci/run")) {
+      assertTrue(Repository.has(file), file + " is missing");
+    }
+    assertTrue(Repository.lines(Path.of("CHANGELOG.md")).contains("## Unreleased"));
+  }
+
+  @Test
+  void everyTestThatThePrivacyDocumentNamesExists() {
+    Path document = Path.of("docs/privacy.md");
+    Assumptions.assumeTrue(Repository.has(document.toString()), "needs " + document);
+    List<String> missing = new ArrayList<>();
+    int claims = 0;
+    for (String line : Repository.lines(document)) {
+      Matcher claim = CLAIM.matcher(line);
+      while (claim.find()) {
+        claims++;
+        if (!hasTest(claim.group(1), claim.group(2))) {
+          missing.add(claim.group(1) + "." + claim.group(2));
+        }
+      }
+    }
+    assertEquals(List.of(), missing, "tests that " + document + " names");
+    assertTrue(claims > 0, document + " names no test");
+  }
+
+  private static boolean hasTest(String type, String method) {
+    Pattern declaration = Pattern.compile("\\bvoid " + method + "\\(");
+    return Repository.files().stream()
+        .filter(file -> file.toString().contains("src/test/java") && file.endsWith(type + ".java"))
+        .anyMatch(file ->
+            Repository.lines(file).stream().anyMatch(line -> declaration.matcher(line).find()));
+  }
+
+  @Test
+  void theRulesFindWhatTheyLookFor() {
+    assertTrue(MACHINE_PATH.matcher("see /wo" + "rk/main").find());
+    assertTrue(MACHINE_PATH.matcher("in /ro" + "ot").find());
+    assertFalse(MACHINE_PATH.matcher("the folder network/working and $HOME/root").find());
+    assertTrue(UNFINISHED.matcher("// TO" + "DO later").find());
+    assertTrue(COMMENTED_CODE.matcher("  // int x = f(1);").find());
+    assertFalse(COMMENTED_CODE.matcher("  // The sum, which stays exact; see below.").find());
+    for (String bad : Set.of("Gemm_v2.java", "kernelV3.cpp", "clip_old.cpp", "v2-notes.md")) {
+      assertTrue(VERSIONED_NAME.matcher(bad).find(), bad);
+    }
+    for (String good :
+        Set.of("ChaCha20.java", "avx512.h", "Renewal.java", "Gpt2Test.java", "division.cpp")) {
+      assertFalse(VERSIONED_NAME.matcher(good).find(), good);
+    }
+    assertTrue(hasTest("HygieneTest", "theRulesFindWhatTheyLookFor"));
+    assertFalse(hasTest("HygieneTest", "noSuchTest"));
+  }
+
+  private static List<String> linesThatMatch(Pattern files, Predicate<String> bad) {
+    List<String> found = new ArrayList<>();
+    for (Path file : Repository.files()) {
+      if (!files.matcher(file.toString()).matches()) {
+        continue;
+      }
+      int number = 0;
+      for (String line : Repository.lines(file)) {
+        number++;
+        if (bad.test(line)) {
+          found.add(file + ":" + number);
+        }
+      }
+    }
+    return found;
+  }
+}
