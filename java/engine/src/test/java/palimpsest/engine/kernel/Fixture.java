@@ -1,0 +1,129 @@
+package palimpsest.engine.kernel;
+
+import java.util.Random;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+
+/** Seeded inputs and NaN-filled outputs of a provider's types. */
+final class Fixture implements AutoCloseable {
+  static final int[] ROWS = {1, 2, 7, 13, 33};
+
+  /** Widths that a matrix product sums over. */
+  static final int[] INNER = {2, 8, 16, 18, 64, 172, 576};
+
+  /** Widths that it does not. */
+  static final int[] OUTER = {2, 8, 16, 18, 53, 64, 172, 576};
+
+  private static final int MARGIN = 8;
+
+  private final Kernels kernels;
+  private final Random random;
+  private final boolean strided;
+  private final TensorArena arena = new TensorArena();
+
+  Fixture(Kernels kernels, long seed) {
+    this(kernels, seed, false);
+  }
+
+  /**
+   * @param strided whether matrices are column ranges of wider ones filled with NaN
+   */
+  Fixture(Kernels kernels, long seed, boolean strided) {
+    this.kernels = kernels;
+    this.random = new Random(seed);
+    this.strided = strided;
+  }
+
+  TensorArena arena() {
+    return arena;
+  }
+
+  Random random() {
+    return random;
+  }
+
+  /** A normal matrix or vector of the compute type. */
+  Tensor compute(long... shape) {
+    return normal(kernels.compute(), shape);
+  }
+
+  /** A normal matrix or vector of the wide type. */
+  Tensor wide(long... shape) {
+    return normal(kernels.wide(), shape);
+  }
+
+  /**
+   * A normal matrix of the wide type whose values the compute type holds exactly: packing them
+   * loses nothing, so the oracle multiplies the same numbers.
+   */
+  Tensor operand(long... shape) {
+    return empty(kernels.wide(), shape).copyFrom(normal(kernels.compute(), shape));
+  }
+
+  private Tensor normal(DType type, long... shape) {
+    Tensor tensor = empty(type, shape);
+    for (long i = 0; i < tensor.size(); i++) {
+      tensor.set(i, random.nextGaussian());
+    }
+    return tensor;
+  }
+
+  /** I32 in [0, limit). */
+  Tensor integers(int limit, int count) {
+    Tensor tensor = arena.allocate(DType.I32, count);
+    for (int i = 0; i < count; i++) {
+      tensor.set(i, random.nextInt(limit));
+    }
+    return tensor;
+  }
+
+  /** I32 0, 1, ... count - 1. */
+  Tensor counting(int count) {
+    Tensor tensor = arena.allocate(DType.I32, count);
+    for (int i = 0; i < count; i++) {
+      tensor.set(i, i);
+    }
+    return tensor;
+  }
+
+  /** Filled with NaN (float types). */
+  Tensor empty(DType type, long... shape) {
+    if (strided && shape.length == 2) {
+      return arena
+          .allocate(type, shape[0], shape[1] + 2 * MARGIN)
+          .fill(Double.NaN)
+          .columns(MARGIN, shape[1]);
+    }
+    return arena.allocate(type, shape).fill(Double.NaN);
+  }
+
+  /** The same values in a new tensor of another type. */
+  Tensor copy(Tensor source, DType type) {
+    return empty(type, source.shape()).copyFrom(source);
+  }
+
+  /** The same numbers in float64; I32 tensors are left as they are. */
+  Tensor[] exact(Tensor... sources) {
+    Tensor[] copies = new Tensor[sources.length];
+    for (int i = 0; i < sources.length; i++) {
+      boolean keep = sources[i] == null || sources[i].type() == DType.I32;
+      copies[i] = keep ? sources[i] : copy(sources[i], DType.F64);
+    }
+    return copies;
+  }
+
+  /** All elements, row by row. */
+  static double[] array(Tensor tensor) {
+    double[] values = new double[Math.toIntExact(tensor.size())];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = tensor.get(i);
+    }
+    return values;
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+}
