@@ -1,0 +1,254 @@
+package palimpsest.synth.text;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * One pass over a file of records. What becomes of a record is a function of that record alone, by
+ * fixed rules ({@link Problem.Kind}); problems go to the sink, which a private run leaves empty.
+ */
+final class RecordFile {
+  /** Receives records and problems, in file order. */
+  interface Sink {
+    /**
+     * @param label the label's text, empty where there is no label column
+     * @param text valid UTF-8 without NUL, not blank
+     * @param user the user column's bytes, or null
+     */
+    void record(long line, String label, byte[] text, byte[] user);
+
+    void problem(long line, Problem.Kind kind);
+  }
+
+  private final String name;
+  private final RecordOptions options;
+  private final Sink sink;
+  private int[] textColumns;
+  private int labelColumn;
+  private int userColumn;
+
+  private RecordFile(String name, RecordOptions options, Sink sink) {
+    this.name = name;
+    this.options = options;
+    this.sink = sink;
+  }
+
+  /**
+   * Reads the whole file.
+   *
+   * @throws InputException if the file is missing, empty, of another kind, over a cap, or lacks a
+   *     column in its header
+   */
+  static void scan(Path path, RecordOptions options, Sink sink) {
+    RecordFile file = new RecordFile(path.toString(), options, sink);
+    try (CappedInput in = CappedInput.open(path, options.limits())) {
+      RecordOptions.Format format = options.format().orElseGet(() -> formatOf(path.toString()));
+      boolean quotes = format == RecordOptions.Format.CSV;
+      file.scan(new Rows(in, quotes, options.limits().lineBytes()), format);
+    } catch (IOException e) {
+      throw InputException.unreadable(path.toString(), e);
+    }
+  }
+
+  private static RecordOptions.Format formatOf(String name) {
+    String lower = name.toLowerCase(Locale.ROOT);
+    String base = lower.endsWith(".gz") ? lower.substring(0, lower.length() - 3) : lower;
+    return switch (base.substring(base.lastIndexOf('.') + 1)) {
+      case "csv" -> RecordOptions.Format.CSV;
+      case "tsv" -> RecordOptions.Format.TSV;
+      case "jsonl", "ndjson" -> RecordOptions.Format.JSONL;
+      default ->
+          throw new InputException(
+              name + ": the name does not tell the format; state it: csv, tsv, jsonl, label-lines");
+    };
+  }
+
+  private void scan(Rows rows, RecordOptions.Format format) throws IOException {
+    boolean header =
+        options.header()
+            && (format == RecordOptions.Format.CSV || format == RecordOptions.Format.TSV);
+    if (header && !nextFilled(rows)) {
+      throw new InputException(name + ": is empty; give a file with records");
+    }
+    Fields fields = fields(format, header ? rows.bytes() : null);
+    boolean any = false;
+    while (nextFilled(rows)) {
+      any = true;
+      row(rows, fields);
+    }
+    if (!any) {
+      throw new InputException(name + ": has no records; give a file with records");
+    }
+  }
+
+  private static boolean nextFilled(Rows rows) throws IOException {
+    boolean more = rows.next();
+    while (more && rows.isBlank()) {
+      more = rows.next();
+    }
+    return more;
+  }
+
+  private Fields fields(RecordOptions.Format format, byte[] header) {
+    if (format == RecordOptions.Format.JSONL) {
+      List<String> keys = new ArrayList<>(options.text());
+      options.label().ifPresent(keys::add);
+      options.user().ifPresent(keys::add);
+      resolve(keys);
+      return new Fields.Json(keys);
+    }
+    if (format == RecordOptions.Format.LABEL_LINES) {
+      resolve(null);
+      return new Fields.Separated((byte) ' ', 2);
+    }
+    boolean csv = format == RecordOptions.Format.CSV;
+    Fields any = csv ? new Fields.Csv() : new Fields.Separated((byte) '\t', 1 << 14);
+    int columns = options.columns();
+    if (header == null) {
+      resolve(null);
+      columns = Math.max(columns, largestColumn());
+    } else {
+      List<String> names = new ArrayList<>();
+      for (byte[] field : any.of(decoded(header))) {
+        names.add(Utf8.decode(field).strip());
+      }
+      resolve(names);
+      columns = names.size();
+    }
+    return csv ? any : new Fields.Separated((byte) '\t', columns);
+  }
+
+  private int largestColumn() {
+    int largest = Math.max(labelColumn, userColumn);
+    for (int column : textColumns) {
+      largest = Math.max(largest, column);
+    }
+    return largest + 1;
+  }
+
+  /** Column indices by the names, or by number alone where there are no names. */
+  private void resolve(List<String> names) {
+    textColumns = options.text().stream().mapToInt(column -> index(column, names)).toArray();
+    labelColumn = options.label().map(column -> index(column, names)).orElse(-1);
+    userColumn = options.user().map(column -> index(column, names)).orElse(-1);
+  }
+
+  private int index(String column, List<String> names) {
+    if (names != null && names.contains(column)) {
+      return names.indexOf(column);
+    }
+    if (!column.matches("[1-9][0-9]{0,3}")) {
+      throw new InputException(
+          names == null
+              ? name + ": column '" + column + "' is a name but there is no header; give a number"
+              : name + ": the header has no column '" + column + "'; check its spelling");
+    }
+    int index = Integer.parseInt(column) - 1;
+    if (names != null && index >= names.size()) {
+      throw new InputException(name + ": the header has no column " + column);
+    }
+    return index;
+  }
+
+  private byte[] decoded(byte[] row) {
+    return options.charset().equals(StandardCharsets.UTF_8)
+        ? row
+        : new String(row, options.charset()).getBytes(StandardCharsets.UTF_8);
+  }
+
+  private void row(Rows rows, Fields fields) {
+    long line = rows.line();
+    if (rows.unclosed()) {
+      sink.problem(line, Problem.Kind.UNCLOSED_QUOTE);
+      return;
+    }
+    byte[] row = decoded(rows.bytes());
+    if (rows.cut()) {
+      sink.problem(line, Problem.Kind.LONG_LINE);
+    }
+    if (!Utf8.isValid(row)) {
+      sink.problem(line, Problem.Kind.BROKEN_ENCODING);
+    }
+    byte[][] columns = fields.of(row);
+    if (columns == null) {
+      boolean json = fields instanceof Fields.Json;
+      sink.problem(line, json ? Problem.Kind.BAD_JSON : Problem.Kind.MISSING_COLUMN);
+      return;
+    }
+    byte[] text = text(columns);
+    byte[] label = labelColumn < 0 ? new byte[0] : column(columns, labelColumn);
+    byte[] user = userColumn < 0 ? null : column(columns, userColumn);
+    if (text == null || label == null || userColumn >= 0 && user == null) {
+      sink.problem(line, Problem.Kind.MISSING_COLUMN);
+      return;
+    }
+    byte[] clean = clean(text, line);
+    if (clean.length == 0) {
+      sink.problem(line, Problem.Kind.EMPTY_TEXT);
+      return;
+    }
+    sink.record(line, label(label), clean, user);
+  }
+
+  private static byte[] column(byte[][] columns, int index) {
+    return index < columns.length ? columns[index] : null;
+  }
+
+  private byte[] text(byte[][] columns) {
+    ByteArrayOutputStream joined = new ByteArrayOutputStream();
+    for (int index : textColumns) {
+      byte[] part = column(columns, index);
+      if (part == null) {
+        return null;
+      }
+      if (joined.size() > 0 && part.length > 0) {
+        joined.write(' ');
+      }
+      joined.writeBytes(part);
+    }
+    return joined.toByteArray();
+  }
+
+  private byte[] clean(byte[] text, long line) {
+    byte[] valid = Utf8.repair(text);
+    byte[] clean = new byte[valid.length];
+    int size = 0;
+    for (byte b : valid) {
+      if (b != 0) {
+        clean[size++] = b;
+      }
+    }
+    if (size < valid.length) {
+      sink.problem(line, Problem.Kind.NUL_CHARACTER);
+    }
+    return strip(clean, size);
+  }
+
+  private static byte[] strip(byte[] text, int size) {
+    int from = 0;
+    int to = size;
+    while (from < to && isBlank(text[from])) {
+      from++;
+    }
+    while (to > from && isBlank(text[to - 1])) {
+      to--;
+    }
+    return Arrays.copyOfRange(text, from, to);
+  }
+
+  private static boolean isBlank(byte b) {
+    return b == ' ' || b >= '\t' && b <= '\r';
+  }
+
+  private String label(byte[] column) {
+    String label = Utf8.decode(column);
+    int end = options.labelUntil().map(label::indexOf).orElse(-1);
+    return (end < 0 ? label : label.substring(0, end)).strip();
+  }
+}

@@ -1,0 +1,155 @@
+package palimpsest.synth.text;
+
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * How a file of records is read. All of it is public: the owner states it, nothing is guessed from
+ * the records.
+ *
+ * @param format the file's format; empty: by its name (.csv, .tsv, .jsonl, .ndjson, each also .gz)
+ * @param header whether the first line names the columns (CSV and TSV)
+ * @param text columns that make the text, joined by one space; a name, or a number from 1
+ * @param label the label's column; empty: the data has no labels
+ * @param labelUntil the label ends before this text, such as ":" in {@code LOC:city}; empty: it is
+ *     the whole column
+ * @param user the column that tells whose record it is; empty: each record stands for itself
+ * @param recordsPerUser records of one user that count, the first in the file
+ * @param columns columns of a TSV file without header, the last of which takes the rest of its
+ *     line; 0: the largest number named above
+ * @param charset UTF-8, ISO-8859-1 or windows-1252
+ */
+public record RecordOptions(
+    Optional<Format> format,
+    boolean header,
+    List<String> text,
+    Optional<String> label,
+    Optional<String> labelUntil,
+    Optional<String> user,
+    int recordsPerUser,
+    int columns,
+    Charset charset,
+    Limits limits) {
+
+  /** How records and columns lie in the file. */
+  public enum Format {
+    /** RFC 4180: commas, double quotes, line ends inside quotes. */
+    CSV,
+    /** One record a line, tabs, no quotes; the last column may hold tabs. */
+    TSV,
+    /** One JSON object a line; columns are its keys. */
+    JSONL,
+    /** One record a line: the label, one space, the text. */
+    LABEL_LINES
+  }
+
+  /**
+   * Caps that hold before anything is believed.
+   *
+   * @param fileBytes bytes of the unpacked file
+   * @param lineBytes bytes of one record; what is over is cut off
+   * @param records records in all
+   * @param gzipRatio unpacked over packed bytes, beyond the first 64 MiB
+   */
+  public record Limits(long fileBytes, int lineBytes, int records, int gzipRatio) {
+    public static final Limits DEFAULT = new Limits(4L << 30, 1 << 20, 20_000_000, 100);
+  }
+
+  public RecordOptions {
+    text = List.copyOf(text);
+    if (text.isEmpty()) {
+      throw new InputException("text: no column; name at least one");
+    }
+    if (recordsPerUser < 1) {
+      throw new InputException("records per user: " + recordsPerUser + " is below 1");
+    }
+    if (!List.of("UTF-8", "ISO-8859-1", "windows-1252").contains(charset.name())) {
+      throw new InputException(
+          "encoding " + charset.name() + " is not read; convert the file to UTF-8");
+    }
+  }
+
+  /** Text and label by column, with a header line, the format by the file's name. */
+  public static RecordOptions of(List<String> text, String label) {
+    return new RecordOptions(
+        Optional.empty(),
+        true,
+        text,
+        Optional.ofNullable(label),
+        Optional.empty(),
+        Optional.empty(),
+        1,
+        0,
+        StandardCharsets.UTF_8,
+        Limits.DEFAULT);
+  }
+
+  /** The format {@link Format#LABEL_LINES}, whose columns are fixed. */
+  public static RecordOptions labelLines() {
+    return of(List.of("2"), "1").withFormat(Format.LABEL_LINES).withHeader(false);
+  }
+
+  public RecordOptions withFormat(Format value) {
+    return new RecordOptions(
+        Optional.of(value),
+        header,
+        text,
+        label,
+        labelUntil,
+        user,
+        recordsPerUser,
+        columns,
+        charset,
+        limits);
+  }
+
+  public RecordOptions withHeader(boolean value) {
+    return new RecordOptions(
+        format, value, text, label, labelUntil, user, recordsPerUser, columns, charset, limits);
+  }
+
+  public RecordOptions withLabelUntil(String value) {
+    return new RecordOptions(
+        format,
+        header,
+        text,
+        label,
+        Optional.of(value).filter(mark -> !mark.isEmpty()),
+        user,
+        recordsPerUser,
+        columns,
+        charset,
+        limits);
+  }
+
+  public RecordOptions withUser(String column, int most) {
+    return new RecordOptions(
+        format,
+        header,
+        text,
+        label,
+        labelUntil,
+        Optional.of(column),
+        most,
+        columns,
+        charset,
+        limits);
+  }
+
+  public RecordOptions withColumns(int value) {
+    return new RecordOptions(
+        format, header, text, label, labelUntil, user, recordsPerUser, value, charset, limits);
+  }
+
+  public RecordOptions withCharset(Charset value) {
+    return new RecordOptions(
+        format, header, text, label, labelUntil, user, recordsPerUser, columns, value, limits);
+  }
+
+  public RecordOptions withLimits(Limits value) {
+    return new RecordOptions(
+        format, header, text, label, labelUntil, user, recordsPerUser, columns, charset, value);
+  }
+}

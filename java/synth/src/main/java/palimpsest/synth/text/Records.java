@@ -1,0 +1,137 @@
+package palimpsest.synth.text;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The private records in memory: a label index and a text each. Reading never stops on a record: a
+ * fixed rule per record ({@link Problem.Kind}) repairs or drops it in silence, so neither a message
+ * nor a failure is a function of one record. Nothing here prints what it holds, not even its size.
+ *
+ * <p>In a well-formed file one row is one record, whatever the row holds. A CSV quote that is never
+ * closed makes the rest of the file one row: {@link #check} shows it.
+ */
+public final class Records {
+  private static final int MAX_PROBLEMS = 100_000;
+
+  private final IntList labels = new IntList(1024);
+  private final IntList users = new IntList(16);
+  private final List<byte[]> texts = new ArrayList<>();
+  private int[] labelArray;
+  private int[] userArray;
+
+  private Records() {}
+
+  /**
+   * Reads records for a private run.
+   *
+   * @throws InputException if the file as such cannot be used: missing, empty, over a cap, no such
+   *     column, or without a single usable record
+   */
+  public static Records read(Path path, RecordOptions options, Labels labels) {
+    Records records = new Records();
+    scan(path, options, labels, records, new ArrayList<>(), 0);
+    if (records.texts.isEmpty()) {
+      throw new InputException(path + ": no record can be used; see what 'check' says of the file");
+    }
+    records.labelArray = records.labels.toArray();
+    records.userArray = records.users.toArray();
+    return records;
+  }
+
+  /**
+   * What a private run would repair or drop, for the owner alone: line numbers and kinds, no text;
+   * the first {@value #MAX_PROBLEMS}.
+   */
+  public static List<Problem> check(Path path, RecordOptions options, Labels labels) {
+    List<Problem> problems = new ArrayList<>();
+    scan(path, options, labels, new Records(), problems, MAX_PROBLEMS);
+    return problems;
+  }
+
+  private static void scan(
+      Path path,
+      RecordOptions options,
+      Labels labels,
+      Records records,
+      List<Problem> problems,
+      int mostProblems) {
+    Map<String, int[]> users = new HashMap<>();
+    RecordFile.scan(
+        path,
+        options,
+        new RecordFile.Sink() {
+          @Override
+          public void record(long line, String label, byte[] text, byte[] user) {
+            int index = options.label().isEmpty() ? 0 : labels.indexOf(label);
+            if (index < 0) {
+              problem(line, Problem.Kind.UNKNOWN_LABEL);
+              return;
+            }
+            if (user != null) {
+              int[] known =
+                  users.computeIfAbsent(Utf8.decode(user), u -> new int[] {users.size(), 0});
+              if (known[1]++ >= options.recordsPerUser()) {
+                problem(line, Problem.Kind.OVER_USER_LIMIT);
+                return;
+              }
+              records.users.add(known[0]);
+            }
+            records.add(path, options.limits().records(), index, text);
+          }
+
+          @Override
+          public void problem(long line, Problem.Kind kind) {
+            if (problems.size() < mostProblems) {
+              problems.add(new Problem(line, kind));
+            }
+          }
+        });
+  }
+
+  private void add(Path path, int most, int label, byte[] text) {
+    if (texts.size() == most) {
+      throw new InputException(path + ": over " + most + " records; split it or raise the limit");
+    }
+    labels.add(label);
+    texts.add(text);
+  }
+
+  /** Number of records: private, like everything here. */
+  public int size() {
+    return texts.size();
+  }
+
+  /** Label of record {@code i}, an index into the list of labels. */
+  public int label(int i) {
+    return labelArray[i];
+  }
+
+  /** UTF-8 text of record {@code i}, not blank, not copied: callers do not write to it. */
+  public byte[] text(int i) {
+    return texts.get(i);
+  }
+
+  /**
+   * Number of the user of record {@code i}, equal for equal users; i itself without a user column.
+   */
+  public int user(int i) {
+    return userArray.length == 0 ? i : userArray[i];
+  }
+
+  /** Overwrites the texts with zeros, when they are no longer needed. */
+  public void erase() {
+    for (byte[] text : texts) {
+      Arrays.fill(text, (byte) 0);
+    }
+  }
+
+  @Override
+  public String toString() {
+    return "Records[private]";
+  }
+}

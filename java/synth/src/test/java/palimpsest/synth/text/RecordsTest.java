@@ -1,0 +1,310 @@
+package palimpsest.synth.text;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
+import java.util.zip.GZIPOutputStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class RecordsTest {
+  private static final RecordOptions TEXT_LABEL = RecordOptions.of(List.of("text"), "label");
+  private static final RecordOptions NUMBERED =
+      RecordOptions.of(List.of("2"), "1").withHeader(false);
+  private static final Labels AB = Labels.of(List.of("a", "b"));
+
+  @TempDir Path folder;
+
+  private Path file(String name, String content) throws IOException {
+    return file(name, content.getBytes(StandardCharsets.UTF_8));
+  }
+
+  private Path file(String name, byte[] content) throws IOException {
+    return Files.write(folder.resolve(name), content);
+  }
+
+  private static byte[] gzip(byte[] content) throws IOException {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    try (GZIPOutputStream gzip = new GZIPOutputStream(out)) {
+      gzip.write(content);
+    }
+    return out.toByteArray();
+  }
+
+  private static List<String> lines(Records records) {
+    return IntStream.range(0, records.size())
+        .mapToObj(i -> records.label(i) + ":" + Utf8.decode(records.text(i)))
+        .toList();
+  }
+
+  private static List<String> kinds(List<Problem> problems) {
+    return problems.stream().map(problem -> problem.line() + " " + problem.kind()).toList();
+  }
+
+  @Test
+  void readsCsvWithQuotesAndLineEndsInside() throws IOException {
+    Path csv =
+        file(
+            "d.csv",
+            "\uFEFFlabel,id,text\r\na,1,\"one, \"\"two\"\"\r\nthree\"\r\n\r\nb,2,plain \"quote\"\r\n"
+                + "a,3,last");
+    Records records = Records.read(csv, TEXT_LABEL, AB);
+    assertEquals(List.of("0:one, \"two\"\r\nthree", "1:plain \"quote\"", "0:last"), lines(records));
+    assertEquals(List.of(), Records.check(csv, TEXT_LABEL, AB));
+  }
+
+  @Test
+  void joinsTextColumnsWithASpace() throws IOException {
+    Path csv = file("d.csv", "class,title,body\na,T,B\na,,B\na,T,\n");
+    Records records = Records.read(csv, RecordOptions.of(List.of("title", "body"), "class"), AB);
+    assertEquals(List.of("0:T B", "0:B", "0:T"), lines(records));
+  }
+
+  @Test
+  void theLastTsvColumnTakesTheRest() throws IOException {
+    Path tsv = file("d.tsv", "label\tid\ttext\na\t1\tx\ty\"z\n");
+    assertEquals(List.of("0:x\ty\"z"), lines(Records.read(tsv, TEXT_LABEL, AB)));
+    Path plain = file("e.tsv", "a\tone\ttwo\n");
+    assertEquals(List.of("0:one\ttwo"), lines(Records.read(plain, NUMBERED, AB)));
+    assertEquals(List.of("0:one"), lines(Records.read(plain, NUMBERED.withColumns(3), AB)));
+  }
+
+  @Test
+  void readsJsonLines() throws IOException {
+    Path jsonl =
+        file(
+            "d.jsonl",
+            """
+            {"text":"one\\u0000 \\ud83d\\ude00","label":"a","more":{"text":"no"}}
+            {"label":"b","text":"\\ud800 lone"}
+            {"text":"x","label":true}
+            {"text":null,"label":"a"}
+            {"text":["x"],"label":"a"}
+            {"label":"a"}
+            [1]
+            {"text":"cut
+            {"text":"x","label":"a"} {"text":"y","label":"a"}
+            """);
+    assertEquals(
+        List.of("0:one \uD83D\uDE00", "1:\uFFFD lone"), lines(Records.read(jsonl, TEXT_LABEL, AB)));
+    assertEquals(
+        List.of(
+            "1 NUL_CHARACTER",
+            "3 UNKNOWN_LABEL",
+            "4 MISSING_COLUMN",
+            "5 MISSING_COLUMN",
+            "6 MISSING_COLUMN",
+            "7 BAD_JSON",
+            "8 BAD_JSON",
+            "9 BAD_JSON"),
+        kinds(Records.check(jsonl, TEXT_LABEL, AB)));
+  }
+
+  @Test
+  void readsLabelLinesUpToAMark() throws IOException {
+    Path lines = file("d.txt", "LOC:city What county ?\nNUM:dist How far ?\nLOC\n");
+    Labels labels = Labels.of(List.of("LOC", "NUM"));
+    RecordOptions options = RecordOptions.labelLines().withLabelUntil(":");
+    assertEquals(
+        List.of("0:What county ?", "1:How far ?"), lines(Records.read(lines, options, labels)));
+    assertEquals(List.of("3 MISSING_COLUMN"), kinds(Records.check(lines, options, labels)));
+  }
+
+  @Test
+  void repairsAndDropsByFixedRules() throws IOException {
+    byte[] bytes =
+        "a\tgood\na\tbro\u00FFken\nc\tstranger\na\t \nb\nb\tnul\u0000!\n"
+            .getBytes(StandardCharsets.ISO_8859_1);
+    Path tsv = file("d.tsv", bytes);
+    assertEquals(
+        List.of("0:good", "0:bro\uFFFDken", "1:nul!"), lines(Records.read(tsv, NUMBERED, AB)));
+    assertEquals(
+        List.of(
+            "2 BROKEN_ENCODING",
+            "3 UNKNOWN_LABEL",
+            "4 EMPTY_TEXT",
+            "5 MISSING_COLUMN",
+            "6 NUL_CHARACTER"),
+        kinds(Records.check(tsv, NUMBERED, AB)));
+    RecordOptions latin = NUMBERED.withCharset(StandardCharsets.ISO_8859_1);
+    assertEquals("0:bro\u00FFken", lines(Records.read(tsv, latin, AB)).get(1));
+  }
+
+  @Test
+  void overLongRowsAreCutAndStayOneRecord() throws IOException {
+    RecordOptions.Limits limits = new RecordOptions.Limits(1 << 20, 20, 100, 100);
+    String inner = "a,planted\n".repeat(30);
+    Path csv = file("d.csv", "label,text\na,\"" + inner + "\"\nb,next\n");
+    Records records = Records.read(csv, TEXT_LABEL.withLimits(limits), AB);
+    assertEquals(List.of("0:a,planted\na,plant", "1:next"), lines(records));
+    assertEquals(
+        List.of("2 LONG_LINE"), kinds(Records.check(csv, TEXT_LABEL.withLimits(limits), AB)));
+    Path tsv = file("d.tsv", "a\t" + "x".repeat(200_000) + "\nb\tnext\n");
+    assertEquals(
+        List.of("0:" + "x".repeat(18), "1:next"),
+        lines(Records.read(tsv, NUMBERED.withLimits(limits), AB)));
+  }
+
+  @Test
+  void anUnclosedQuoteIsSeenByItsOwner() throws IOException {
+    Path csv = file("d.csv", "label,text\na,ok\na,\"never closed\nb,lost\n");
+    assertEquals(List.of("0:ok"), lines(Records.read(csv, TEXT_LABEL, AB)));
+    assertEquals(List.of("3 UNCLOSED_QUOTE"), kinds(Records.check(csv, TEXT_LABEL, AB)));
+  }
+
+  @Test
+  void aUserCountsAFixedNumberOfTimes() throws IOException {
+    Path csv = file("d.csv", "label,text,who\na,1,x\na,2,y\nc,0,x\nb,3,x\na,4,x\nb,5,y\n");
+    Records records = Records.read(csv, TEXT_LABEL.withUser("who", 2), AB);
+    assertEquals(List.of("0:1", "0:2", "1:3", "1:5"), lines(records));
+    assertEquals(List.of(0, 1, 0, 1), IntStream.range(0, 4).mapToObj(records::user).toList());
+    assertEquals(2, Records.read(csv, TEXT_LABEL, AB).user(2));
+    assertEquals(
+        List.of("4 UNKNOWN_LABEL", "6 OVER_USER_LIMIT"),
+        kinds(Records.check(csv, TEXT_LABEL.withUser("who", 2), AB)));
+  }
+
+  @Test
+  void labelsComeFromAListAFileOrByWaiverTheData() throws IOException {
+    Path csv = file("d.csv", "label,text\nzeta,1\nalpha,2\nzeta,3\n,4\n");
+    assertEquals(List.of("alpha", "zeta"), Labels.fromData(csv, TEXT_LABEL).names());
+    Labels read = Labels.read(file("l.txt", "LOC\tthat asks about a place\r\n\r\nNUM\n"));
+    assertEquals(List.of("LOC", "NUM"), read.names());
+    assertEquals("that asks about a place", read.description(0).orElseThrow());
+    assertTrue(read.description(1).isEmpty());
+    assertThrows(InputException.class, () -> Labels.of(List.of("a", "a ")));
+    assertThrows(InputException.class, () -> Labels.of(List.of()));
+    assertThrows(InputException.class, () -> Labels.of(List.of("a\nb")));
+    assertEquals(
+        List.of("0:1", "0:2", "0:3", "0:4"),
+        lines(Records.read(csv, RecordOptions.of(List.of("text"), null), Labels.single())));
+  }
+
+  @Test
+  void fileErrorsAreOneClearLine() throws IOException {
+    Path csv = file("d.csv", "label,text\na,secret words\n");
+    refused("cannot be read", folder.resolve("none.csv"), TEXT_LABEL);
+    refused("folder", folder, TEXT_LABEL);
+    refused("no column 'body'", csv, RecordOptions.of(List.of("body"), "label"));
+    refused("no column 3", csv, RecordOptions.of(List.of("3"), "label"));
+    refused("no header", csv, TEXT_LABEL.withHeader(false));
+    refused("is empty", file("e.csv", ""), TEXT_LABEL);
+    refused("no records", file("f.csv", "label,text\n\n"), TEXT_LABEL);
+    refused("no records", file("e.jsonl", ""), TEXT_LABEL);
+    refused("not gzip", file("g.csv.gz", "label,text\na,x\n"), TEXT_LABEL);
+    refused("format", file("g.dat", "label,text\na,x\n"), TEXT_LABEL);
+    refused("zip or parquet", file("h.csv", "PK\u0003\u0004"), TEXT_LABEL);
+    refused(
+        "UTF-16", file("i.csv", "label,text\na,x".getBytes(StandardCharsets.UTF_16)), TEXT_LABEL);
+    refused("no record can be used", csv, TEXT_LABEL, Labels.of(List.of("z")));
+    byte[] cut = gzip("label,text\na,secret words\n".repeat(99).getBytes(StandardCharsets.UTF_8));
+    refused("cannot be read", file("j.csv.gz", Arrays.copyOf(cut, cut.length - 12)), TEXT_LABEL);
+    RecordOptions.Limits few = new RecordOptions.Limits(1 << 20, 1 << 10, 1, 100);
+    refused("over 1 records", file("k.csv", "label,text\na,x\na,y\n"), TEXT_LABEL.withLimits(few));
+    RecordOptions.Limits small = new RecordOptions.Limits(10, 1 << 10, 9, 100);
+    refused("over 10 bytes", csv, TEXT_LABEL.withLimits(small));
+  }
+
+  private static void refused(String message, Path path, RecordOptions options) {
+    refused(message, path, options, AB);
+  }
+
+  private static void refused(String message, Path path, RecordOptions options, Labels labels) {
+    String text =
+        assertThrows(InputException.class, () -> Records.read(path, options, labels)).getMessage();
+    assertTrue(text.contains(message), text);
+    assertFalse(text.contains("\n") || text.contains("secret"), text);
+  }
+
+  @Test
+  void packingBombsAreStopped() throws IOException {
+    Path bomb = folder.resolve("bomb.csv.gz");
+    try (GZIPOutputStream out = new GZIPOutputStream(Files.newOutputStream(bomb))) {
+      out.write("label,text\na,x\n".getBytes(StandardCharsets.UTF_8));
+      byte[] zeros = new byte[1 << 20];
+      for (int i = 0; i < 80; i++) {
+        out.write(zeros);
+      }
+    }
+    refused("times its size", bomb, TEXT_LABEL);
+  }
+
+  @Test
+  void printsNothingOfItsContent() throws IOException {
+    Path csv = file("d.csv", "label,text\na,secret words\nb,more\n");
+    Records records = Records.read(csv, TEXT_LABEL, AB);
+    assertEquals("Records[private]", records.toString());
+    records.erase();
+    assertArrayEquals(new byte[12], records.text(0));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"csv", "tsv", "jsonl", "txt", "csv.gz"})
+  void mutatedFilesAreReadOrRefused(String extension) throws IOException {
+    String json = "{\"label\":\"a\",\"text\":\"some \\u00e9 words\"}\n";
+    String content =
+        switch (extension) {
+          case "jsonl" -> json.repeat(5);
+          case "tsv" -> "label\ttext\n" + "a\tsome words\n".repeat(5);
+          case "txt" -> "a some words\n".repeat(5);
+          default -> "label,text\n" + "a,\"some, \"\"words\"\"\nover\"\nb,plain\n".repeat(5);
+        };
+    byte[] plain = content.getBytes(StandardCharsets.UTF_8);
+    byte[] original = extension.endsWith("gz") ? gzip(plain) : plain;
+    RecordOptions options =
+        extension.equals("txt")
+            ? RecordOptions.labelLines().withFormat(RecordOptions.Format.LABEL_LINES)
+            : TEXT_LABEL;
+    Random random = new Random(13);
+    assertTimeoutPreemptively(
+        Duration.ofSeconds(20),
+        () -> {
+          for (int round = 0; round < 1500; round++) {
+            Path path = file("m." + extension, Mutations.of(original, random));
+            try {
+              Records records = Records.read(path, options, AB);
+              Records.check(path, options, AB);
+              for (int i = 0; i < records.size(); i++) {
+                assertTrue(records.text(i).length > 0 && Utf8.isValid(records.text(i)));
+              }
+            } catch (InputException refused) {
+              assertFalse(refused.getMessage().contains("words"));
+            }
+          }
+        });
+  }
+
+  /** Adding one well-formed row, whatever it holds, adds at most that one record. */
+  @Test
+  void oneRowChangesOneRecord() throws IOException {
+    Random random = new Random(17);
+    List<String> before = List.of("0:first", "1:second, \"quoted\"");
+    for (int round = 0; round < 400; round++) {
+      byte[] hostile =
+          Mutations.of("x\"\",\na,b\r\n\"q\"".getBytes(StandardCharsets.UTF_8), random);
+      String field = new String(hostile, StandardCharsets.ISO_8859_1).replace("\"", "\"\"");
+      String rows = "a,first\n" + "b,\"" + field + "\"\n" + "b,\"second, \"\"quoted\"\"\"\n";
+      byte[] bytes = ("label,text\n" + rows).getBytes(StandardCharsets.ISO_8859_1);
+      List<String> after = lines(Records.read(file("o.csv", bytes), TEXT_LABEL, AB));
+      assertEquals(before.getFirst(), after.getFirst());
+      assertEquals(before.getLast(), after.getLast());
+      assertTrue(after.size() <= 3);
+    }
+  }
+}
