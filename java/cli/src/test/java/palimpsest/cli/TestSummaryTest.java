@@ -23,7 +23,7 @@ class TestSummaryTest {
         <testcase name="breaks" classname="a.B"><failure message="expected 1&#10;second line" type="E">trace</failure></testcase>
         <testcase name="throws" classname="a.B"><error type="E"/></testcase>
         <testcase name="waits" classname="a.B"><skipped type="T"><![CDATA[org.opentest4j.TestAbortedException: Assumption failed: no shared data
-        	at a.B.waits(B.java:1)]]></skipped></testcase>
+        \tat a.B.waits(B.java:1)]]></skipped></testcase>
       </testsuite>
       """;
   private static final String CTEST =
