@@ -6,6 +6,8 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
+import palimpsest.engine.weights.ModelFileException;
+import palimpsest.synth.text.InputException;
 
 /**
  * What the user is told of an exception. A message is shown only if this project wrote it, since
@@ -17,6 +19,8 @@ record Failure(String message, int exitCode) {
   static Failure of(Throwable e) {
     return switch (e) {
       case UncheckedIOException io when io.getCause() != null -> of(io.getCause());
+      case InputException _, ModelFileException _ ->
+          new Failure(e.getMessage(), ExitCode.BAD_INPUT);
       case FileSystemException file -> new Failure(describe(file), ExitCode.BAD_INPUT);
       case OutOfMemoryError _ ->
           new Failure("out of memory; PALIMPSEST_JAVA_OPTS=-Xmx8g allows more", ExitCode.FAILED);

@@ -23,6 +23,8 @@ import picocli.CommandLine.ParseResult;
     versionProvider = Main.Version.class,
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {
+      EpsilonCommand.class,
+      CheckCommand.class,
       DoctorCommand.class,
     },
     footer = {
@@ -48,13 +50,24 @@ final class Main implements Runnable {
 
   /** Runs one command and returns its exit code. */
   static int run(PrintWriter out, PrintWriter err, String... args) {
-    return new CommandLine(new Main())
-        .setOut(out)
-        .setErr(err)
-        .setCaseInsensitiveEnumValuesAllowed(true)
-        .setParameterExceptionHandler(Main::reportUsage)
-        .setExecutionExceptionHandler(Main::reportFailure)
-        .execute(args);
+    CommandLine commandLine = new CommandLine(new Main());
+    try {
+      return commandLine
+          .setOut(out)
+          .setErr(err)
+          .setCaseInsensitiveEnumValuesAllowed(true)
+          .setParameterExceptionHandler(Main::reportUsage)
+          .setExecutionExceptionHandler(Main::reportFailure)
+          .execute(args);
+    } catch (OutOfMemoryError | StackOverflowError e) {
+      Failure failure = Failure.of(e);
+      report(
+          commandLine,
+          Arrays.asList(args).contains("--json"),
+          failure.message(),
+          failure.exitCode());
+      return failure.exitCode();
+    }
   }
 
   private static int reportUsage(ParameterException e, String[] args) {

@@ -1,0 +1,85 @@
+package palimpsest.cli;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import palimpsest.synth.text.Labels;
+import palimpsest.synth.text.Problem;
+import palimpsest.synth.text.RecordOptions;
+import palimpsest.synth.text.Records;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/**
+ * Shows the owner which records a private run would repair or drop. The run itself is silent about
+ * them, since its messages would be a function of the data.
+ */
+@Command(
+    name = "check",
+    description = "Reads a file as a private run would and tells its owner what is wrong with it.",
+    footer = {"", "Example: palimpsest check tickets.csv --text body --label queue"})
+final class CheckCommand extends Verb {
+  private static final int SHOWN = 20;
+
+  @Parameters(paramLabel = "FILE", description = "The file of records.")
+  private Path file;
+
+  @Mixin private DataOptions data;
+
+  @Option(names = "--all", description = "Show every problem, not the first " + SHOWN + ".")
+  private boolean all;
+
+  @Override
+  public Integer call() {
+    RecordOptions options = data.records();
+    Labels labels = data.declaredLabels().orElseGet(() -> Labels.fromData(file, options));
+    List<Problem> problems = Records.check(file, options, labels);
+    print(fields(labels, problems), text(labels, problems));
+    return ExitCode.DONE;
+  }
+
+  private Map<String, Object> fields(Labels labels, List<Problem> problems) {
+    List<Map<String, Object>> rows = new ArrayList<>();
+    for (Problem problem : problems.subList(0, shown(problems))) {
+      Map<String, Object> row = new LinkedHashMap<>();
+      row.put("line", problem.line());
+      row.put("rule", problem.kind().rule());
+      row.put("dropped", problem.kind().drops());
+      rows.add(row);
+    }
+    Map<String, Object> fields = new LinkedHashMap<>();
+    fields.put("labels", labels.names());
+    fields.put("counts", counts(problems));
+    fields.put("problems", rows);
+    return fields;
+  }
+
+  private String text(Labels labels, List<Problem> problems) {
+    StringBuilder text = new StringBuilder("labels: " + String.join(", ", labels.names()) + "\n");
+    if (problems.isEmpty()) {
+      return text + "no problem found: a private run would use every record as it is";
+    }
+    problems.subList(0, shown(problems)).forEach(problem -> text.append(problem).append('\n'));
+    if (shown(problems) < problems.size()) {
+      text.append("... and %d more (--all shows them)%n".formatted(problems.size() - SHOWN));
+    }
+    text.append("in all:\n");
+    counts(problems).forEach((rule, count) -> text.append("%7d  %s%n".formatted(count, rule)));
+    return text.toString();
+  }
+
+  private int shown(List<Problem> problems) {
+    return all ? problems.size() : Math.min(SHOWN, problems.size());
+  }
+
+  private static Map<String, Integer> counts(List<Problem> problems) {
+    Map<String, Integer> counts = new TreeMap<>();
+    problems.forEach(problem -> counts.merge(problem.kind().rule(), 1, Integer::sum));
+    return counts;
+  }
+}

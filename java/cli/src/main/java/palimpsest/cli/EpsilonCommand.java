@@ -1,0 +1,55 @@
+package palimpsest.cli;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import palimpsest.privacy.Accountant;
+import palimpsest.privacy.EpsilonBracket;
+import palimpsest.privacy.MechanismSpec;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** The epsilon of given settings. */
+@Command(
+    name = "epsilon",
+    description = "The epsilon that given training settings cost.",
+    footer = {"", "Example: palimpsest epsilon --rate 0.01 --noise 1.0 --steps 1000 --delta 1e-5"})
+final class EpsilonCommand extends Verb {
+  @Mixin private MechanismOptions mechanism;
+
+  @Option(
+      names = "--noise",
+      required = true,
+      paramLabel = "S",
+      description = "Noise multiplier: standard deviation of the noise over the clip norm.")
+  private double noise;
+
+  @Override
+  public Integer call() {
+    if (!(noise > 0 && noise < Double.POSITIVE_INFINITY)) {
+      throw new IllegalArgumentException("--noise is " + noise + ", must be positive and finite");
+    }
+    MechanismSpec spec = mechanism.spec(noise);
+    EpsilonBracket epsilon = Accountant.of(spec).epsilon(spec.delta());
+    Map<String, Object> fields = new LinkedHashMap<>();
+    fields.put("epsilon", epsilon.upper());
+    fields.put("epsilon_lower_bound", epsilon.lower());
+    fields.put("epsilon_renyi", epsilon.renyi());
+    fields.put("delta", spec.delta());
+    fields.put("relation", MechanismOptions.name(spec.relation()));
+    print(
+        fields,
+        """
+        epsilon      %s at delta %s, %s neighbours
+        true value   at least %s
+        Renyi bound  %s (computed independently)
+        """
+            .formatted(
+                Numbers.upper(epsilon.upper()),
+                spec.delta(),
+                MechanismOptions.name(spec.relation()),
+                Numbers.lower(epsilon.lower()),
+                Numbers.upper(epsilon.renyi())));
+    return ExitCode.DONE;
+  }
+}

@@ -1,0 +1,92 @@
+package palimpsest.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class CheckCommandTest {
+  @TempDir private Path folder;
+
+  private String file(String name, String content) throws IOException {
+    return Files.writeString(folder.resolve(name), content).toString();
+  }
+
+  @Test
+  void aSoundFileHasNoProblem() throws IOException {
+    String file = file("a.csv", "body,queue\nhello,billing\nbye,sales\n");
+    CommandLineRun run = CommandLineRun.of("check", file, "--text", "body", "--label", "queue");
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    assertTrue(run.out().contains("labels: billing, sales"), run.out());
+    assertTrue(run.out().contains("no problem found"), run.out());
+  }
+
+  @Test
+  void badRowsAreNamedByLineAndNeverQuoted() throws IOException {
+    String file = file("a.csv", "body,queue\nhello,billing\n,billing\nJane Doe has flu,Unheard\n");
+    CommandLineRun run =
+        CommandLineRun.of(
+            "check", file, "--text", "body", "--label", "queue", "--labels", "billing,sales");
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    assertTrue(run.out().contains("line 3: no text"), run.out());
+    assertTrue(run.out().contains("line 4: its label is not on the list"), run.out());
+    assertFalse(run.out().contains("Jane") || run.out().contains("Unheard"), run.out());
+  }
+
+  @Test
+  void programsGetLinesAndCounts() throws IOException {
+    String file = file("a.jsonl", "{\"t\":\"x\"}\nnonsense\n" + "{\"u\":1}\n".repeat(30));
+    JsonNode some = json(CommandLineRun.of("check", file, "--text", "t", "--json"));
+    assertEquals(20, some.get("problems").size());
+    assertEquals(2, some.get("problems").get(0).get("line").asInt());
+    assertTrue(some.get("problems").get(0).get("dropped").asBoolean());
+    assertEquals(30, some.get("counts").get("a column is missing or not text: dropped").asInt());
+    JsonNode all = json(CommandLineRun.of("check", file, "--text", "t", "--json", "--all"));
+    assertEquals(31, all.get("problems").size());
+  }
+
+  private static JsonNode json(CommandLineRun run) throws IOException {
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    return new ObjectMapper().readTree(run.out());
+  }
+
+  @Test
+  void usersOverTheirLimitAreCounted() throws IOException {
+    String file = file("a.tsv", "who\twhat\nann\tone\nann\ttwo\nbob\tthree\n");
+    CommandLineRun run = CommandLineRun.of("check", file, "--text", "what", "--user", "who");
+    assertTrue(run.out().contains("line 3: its user already has"), run.out());
+  }
+
+  @Test
+  void labelsMayComeFromAFile() throws IOException {
+    String labels = file("labels.txt", "billing\tmoney questions\nsales\n");
+    String file = file("a.csv", "body,queue\nhello,billing\n");
+    CommandLineRun run =
+        CommandLineRun.of("check", file, "--text", "body", "--label", "queue", "--labels", labels);
+    assertTrue(run.out().contains("labels: billing, sales"), run.out());
+  }
+
+  @Test
+  void aFileThatCannotBeUsedIsBadInput() throws IOException {
+    String missing = folder.resolve("none.csv").toString();
+    assertBadInput(CommandLineRun.of("check", missing, "--text", "body"), "none.csv");
+    assertBadInput(CommandLineRun.of("check", file("e.csv", ""), "--text", "body"), "e.csv");
+    assertBadInput(CommandLineRun.of("check", file("a.csv", "x\n1\n"), "--text", "body"), "body");
+    assertBadInput(CommandLineRun.of("check", file("a.bin", "x\n1\n"), "--text", "body"), "format");
+    assertBadInput(CommandLineRun.of("check", file("a.csv", "x\n1\n")), "--text");
+  }
+
+  private static void assertBadInput(CommandLineRun run, String named) {
+    assertEquals(ExitCode.BAD_INPUT, run.exitCode(), run.err());
+    assertEquals(1, run.err().lines().count(), run.err());
+    assertTrue(run.err().contains(named), run.err());
+    assertEquals("", run.out());
+  }
+}

@@ -1,0 +1,72 @@
+package palimpsest.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine.TypeConversionException;
+
+class EpsilonCommandTest {
+  private static CommandLineRun epsilon(String rate, String noise, String steps, String delta) {
+    return CommandLineRun.of(
+        "epsilon", "--json", "--rate", rate, "--noise", noise, "--steps", steps, "--delta", delta);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "0,1,10,1e-5,--rate",
+    "-0.1,1,10,1e-5,--rate",
+    "1.1,1,10,1e-5,--rate",
+    "NaN,1,10,1e-5,--rate",
+    "0.1,0,10,1e-5,--noise",
+    "0.1,-1,10,1e-5,--noise",
+    "0.1,NaN,10,1e-5,--noise",
+    "0.1,Infinity,10,1e-5,--noise",
+    "0.1,1,0,1e-5,steps",
+    "0.1,1,-5,1e-5,steps",
+    "0.1,1,1.5,1e-5,--steps",
+    "0.1,1,10,0,delta",
+    "0.1,1,10,1,delta",
+    "0.1,1,10,-1e-5,delta",
+    "0.1,1,10,NaN,delta",
+    "0.1,1,10,small,--delta",
+  })
+  void aNumberOutOfItsRangeIsBadInput(
+      String rate, String noise, String steps, String delta, String named) {
+    CommandLineRun run = epsilon(rate, noise, steps, delta);
+    assertEquals(ExitCode.BAD_INPUT, run.exitCode(), run.err());
+    assertTrue(run.err().contains(named), run.err());
+    assertEquals("", run.out());
+  }
+
+  @Test
+  void aMissingSettingIsBadInput() {
+    CommandLineRun run = CommandLineRun.of("epsilon", "--rate", "0.1", "--noise", "1");
+    assertEquals(ExitCode.BAD_INPUT, run.exitCode());
+    assertTrue(run.err().contains("--steps"), run.err());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"0", "-1", "NaN", "-inf", "", "many"})
+  void aTargetThatIsNoEpsilonIsRefused(String text) {
+    assertThrows(TypeConversionException.class, () -> new EpsilonConverter().convert(text));
+  }
+
+  @Test
+  void infinityAsksForNoPrivacy() {
+    assertEquals(Double.POSITIVE_INFINITY, new EpsilonConverter().convert("inf"));
+    assertEquals(8, new EpsilonConverter().convert("8"));
+  }
+
+  @Test
+  void shownBoundsNeverPromiseMore() {
+    assertEquals("1.2346", Numbers.upper(1.23451));
+    assertEquals("1.2345", Numbers.lower(1.23459));
+    assertEquals("inf", Numbers.upper(Double.POSITIVE_INFINITY));
+    assertEquals("0", Numbers.lower(0));
+  }
+}
