@@ -48,4 +48,7 @@ public interface Linear {
    * @param dBias wide [P], or null
    */
   void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight, Tensor dBias);
+
+  /** Rounds to the type of {@code to}: from wide [N, C], to compute [N, C]. */
+  void round(Tensor from, Tensor to);
 }

@@ -1,0 +1,212 @@
+package palimpsest.engine.model;
+
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+
+/**
+ * Every buffer that a pass of at most {@code maxRows} rows through a decoder uses, planned once: a
+ * pass allocates nothing. What the backward pass reads exists once a layer; the rest is shared by
+ * all layers.
+ *
+ * <p>Nothing in here needs to be cleared between passes: every number that is read was written in
+ * the same pass. Tests fill all buffers with NaN to prove it ({@link #poison}).
+ */
+public final class Activations {
+  /** What a block keeps for its backward pass. */
+  static final class Block {
+    Tensor input;
+    Tensor normed;
+    Tensor mean;
+    Tensor rstd;
+    Tensor qkv;
+    Tensor query;
+    Tensor key;
+    Tensor value;
+    Tensor attended;
+    Tensor lse;
+    Tensor middle;
+    Tensor normedMiddle;
+    Tensor meanMiddle;
+    Tensor rstdMiddle;
+    Tensor gate;
+    Tensor up;
+    Tensor active;
+    final Map<Role, Tensor> low = new EnumMap<>(Role.class);
+  }
+
+  /** Rows of the output layer computed at a time: their logits stay in the last-level cache. */
+  static final int HEAD_ROWS = 96;
+
+  private static final int HEAD_PADDING = 64;
+
+  final int maxRows;
+  final List<Block> blocks = new ArrayList<>();
+  final Tensor residual;
+  final Tensor wideQuery;
+  final Tensor wideKey;
+  final Tensor headInput;
+  final Tensor headNormed;
+  final Tensor headMean;
+  final Tensor headRstd;
+  final Tensor logits;
+  final Tensor nll;
+  final Tensor headLse;
+  final Backward backward;
+  private final List<Tensor> all = new ArrayList<>();
+  private final TensorArena arena;
+
+  /** Buffers of the backward pass alone. */
+  static final class Backward {
+    Tensor dx;
+    Tensor dxRounded;
+    Tensor dHead;
+    Tensor dHeadInput;
+    Tensor dNormed;
+    Tensor dActive;
+    Tensor dAttended;
+    Tensor dQuery;
+    Tensor dKey;
+    Tensor dValue;
+    Tensor dQueryRounded;
+    Tensor dKeyRounded;
+    Tensor dValueRounded;
+    Tensor dQkv;
+    Tensor dLow;
+  }
+
+  /**
+   * @param maxRows the most rows of a group
+   * @param maxHeadRows the most rows that need logits
+   * @param rank of the adapter, 0 for none
+   * @param withBackward keep what a backward pass needs
+   * @param arena holds everything
+   */
+  public Activations(
+      DecoderConfig config,
+      Kernels kernels,
+      int maxRows,
+      int maxHeadRows,
+      int rank,
+      boolean withBackward,
+      TensorArena arena) {
+    this.maxRows = maxRows;
+    this.arena = arena;
+    DType wide = kernels.wide();
+    DType compute = kernels.compute();
+    long width = config.width();
+    DecoderConfig.AttentionOptions attention = config.attention();
+    boolean rope = config.position().kind() == DecoderConfig.PositionKind.ROPE;
+    Block shared = null;
+    for (int layer = 0; layer < config.layers(); layer++) {
+      Block block = withBackward || shared == null ? block(config, kernels, rank) : shared;
+      shared = block;
+      blocks.add(block);
+    }
+    residual = make(wide, maxRows, width);
+    wideQuery = rope ? make(wide, maxRows, attention.queryWidth()) : null;
+    wideKey = rope ? make(wide, maxRows, attention.keyWidth()) : null;
+    headInput = make(wide, maxHeadRows, width);
+    headNormed = make(compute, maxHeadRows, width);
+    headMean = make(wide, maxHeadRows);
+    headRstd = make(wide, maxHeadRows);
+    // Padding keeps rows of a large vocabulary from falling into the same cache sets.
+    logits = make(wide, Math.min(HEAD_ROWS, maxHeadRows), config.vocabularySize() + HEAD_PADDING);
+    nll = make(wide, maxHeadRows);
+    headLse = make(wide, maxHeadRows);
+    backward = withBackward ? backward(config, kernels, maxHeadRows, rank, rope) : null;
+  }
+
+  private Block block(DecoderConfig config, Kernels kernels, int rank) {
+    DType wide = kernels.wide();
+    DType compute = kernels.compute();
+    DecoderConfig.AttentionOptions attention = config.attention();
+    long width = config.width();
+    long queries = attention.queryWidth();
+    long keys = attention.keyWidth();
+    long hidden = config.feedForward().width();
+    Block block = new Block();
+    block.input = make(wide, maxRows, width);
+    block.normed = make(compute, maxRows, width);
+    block.mean = make(wide, maxRows);
+    block.rstd = make(wide, maxRows);
+    if (attention.fused()) {
+      block.qkv = make(compute, maxRows, queries + 2 * keys);
+      block.query = block.qkv.columns(0, queries);
+      block.key = block.qkv.columns(queries, keys);
+      block.value = block.qkv.columns(queries + keys, keys);
+    } else {
+      block.query = make(compute, maxRows, queries);
+      block.key = make(compute, maxRows, keys);
+      block.value = make(compute, maxRows, keys);
+    }
+    block.attended = make(compute, maxRows, queries);
+    block.lse = make(wide, maxRows, attention.heads());
+    block.middle = make(wide, maxRows, width);
+    block.normedMiddle = make(compute, maxRows, width);
+    block.meanMiddle = make(wide, maxRows);
+    block.rstdMiddle = make(wide, maxRows);
+    block.gate = config.feedForward().activation().gated() ? make(compute, maxRows, hidden) : null;
+    block.up = make(compute, maxRows, hidden);
+    block.active = make(compute, maxRows, hidden);
+    if (rank > 0) {
+      for (Role role : Adapter.linearRoles(config)) {
+        block.low.put(role, make(compute, maxRows, rank));
+      }
+    }
+    return block;
+  }
+
+  private Backward backward(
+      DecoderConfig config, Kernels kernels, int maxHeadRows, int rank, boolean rope) {
+    DType wide = kernels.wide();
+    DType compute = kernels.compute();
+    DecoderConfig.AttentionOptions attention = config.attention();
+    long width = config.width();
+    long queries = attention.queryWidth();
+    long keys = attention.keyWidth();
+    Backward b = new Backward();
+    b.dx = make(wide, maxRows, width);
+    b.dxRounded = make(compute, maxRows, width);
+    b.dHead = make(wide, Math.min(HEAD_ROWS, maxHeadRows), width);
+    b.dHeadInput = make(wide, maxHeadRows, width);
+    b.dNormed = make(wide, maxRows, width);
+    b.dActive = make(wide, maxRows, config.feedForward().width());
+    b.dAttended = make(wide, maxRows, queries);
+    if (rope) {
+      b.dQuery = make(wide, maxRows, queries);
+      b.dKey = make(wide, maxRows, keys);
+      b.dValue = make(wide, maxRows, keys);
+    }
+    b.dQkv = make(compute, maxRows, queries + 2 * keys);
+    b.dQueryRounded = b.dQkv.columns(0, queries);
+    b.dKeyRounded = b.dQkv.columns(queries, keys);
+    b.dValueRounded = b.dQkv.columns(queries + keys, keys);
+    b.dLow = rank > 0 ? make(compute, maxRows, rank) : null;
+    return b;
+  }
+
+  private Tensor make(DType type, long... shape) {
+    Tensor tensor = arena.allocate(type, shape);
+    all.add(tensor);
+    return tensor;
+  }
+
+  /** Fills every buffer with NaN: a pass must not notice. */
+  public void poison() {
+    all.forEach(tensor -> tensor.fill(Double.NaN));
+  }
+
+  /**
+   * Loss of the i-th weighted row of the last pass: minus the log-probability of its target. A
+   * private figure in a private run.
+   */
+  public double nll(int i) {
+    return nll.get(i);
+  }
+}

@@ -1,0 +1,531 @@
+package palimpsest.engine.model;
+
+import java.util.Map;
+import palimpsest.engine.kernel.Attention;
+import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.kernel.LinearWeights;
+import palimpsest.engine.kernel.LoraFactors;
+import palimpsest.engine.kernel.Spans;
+import palimpsest.engine.model.Activations.Block;
+import palimpsest.engine.model.DecoderWeights.Norm;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+
+/**
+ * A decoder-only transformer, built from a configuration's options, on any kernel provider: forward
+ * and backward over a group of whole examples. Shared by all workers: it holds weights only, a pass
+ * writes into its caller's {@link Activations}.
+ */
+public final class Decoder implements AutoCloseable {
+  private final DecoderConfig config;
+  private final Kernels kernels;
+  private final TensorArena arena = new TensorArena();
+  private final DecoderWeights weights;
+  private final int maxPositions;
+  private final Map<Double, Rotation> rotations = new java.util.HashMap<>();
+
+  private record Rotation(Tensor cos, Tensor sin) {}
+
+  /**
+   * Packs the weights of a model folder, which may be closed afterwards.
+   *
+   * @param backward whether {@link #backward} will be called
+   * @param maxPositions the longest example, at most the model's context
+   */
+  public Decoder(ModelFolder folder, Kernels kernels, boolean backward, int maxPositions) {
+    this.config = folder.config();
+    this.kernels = kernels;
+    this.maxPositions = maxPositions;
+    if (maxPositions < 1 || maxPositions > config.contextLength()) {
+      throw new IllegalArgumentException(
+          "a length of "
+              + maxPositions
+              + " tokens is not within this model's context of "
+              + config.contextLength());
+    }
+    weights = new DecoderWeights(folder, kernels, backward, arena);
+    if (config.position().kind() == DecoderConfig.PositionKind.ROPE) {
+      for (int layer = 0; layer < config.layers(); layer++) {
+        rotations.computeIfAbsent(config.ropeBase(layer), this::rotation);
+      }
+    }
+  }
+
+  /** Angle of pair i at position p: p * base^(-2i/R) (Su et al. 2021, equation 15). */
+  private Rotation rotation(double base) {
+    int half = config.position().rotaryDims() / 2;
+    Tensor cos = arena.allocate(kernels.wide(), maxPositions, half);
+    Tensor sin = arena.allocate(kernels.wide(), maxPositions, half);
+    for (int p = 0; p < maxPositions; p++) {
+      for (int i = 0; i < half; i++) {
+        double angle = p * Math.pow(base, -2.0 * i / config.position().rotaryDims());
+        cos.set(p, i, Math.cos(angle));
+        sin.set(p, i, Math.sin(angle));
+      }
+    }
+    return new Rotation(cos, sin);
+  }
+
+  public DecoderConfig config() {
+    return config;
+  }
+
+  public Kernels kernels() {
+    return kernels;
+  }
+
+  /** The longest example this decoder takes. */
+  public int maxPositions() {
+    return maxPositions;
+  }
+
+  /** Bytes of packed weights. */
+  public long bytes() {
+    return arena.bytes();
+  }
+
+  /**
+   * The residual stream of a group after the last block is left in the activations; see {@link
+   * #losses} and {@link #backward}.
+   */
+  public void forward(TokenGroup group, Adapter adapter, Activations a) {
+    blocks(group.ids(), group.positions(), group.spans(), adapter, a, null, null);
+  }
+
+  /**
+   * Losses of the group's weighted rows, after {@link #forward}: read them by {@link
+   * Activations#nll}.
+   */
+  public void losses(TokenGroup group, Activations a) {
+    headInputs(group, a);
+    for (int first = 0; first < group.weightedRows(); first += Activations.HEAD_ROWS) {
+      headLosses(group, a, first);
+    }
+  }
+
+  /**
+   * The gradients of the sum over the group of weight times loss, after {@link #forward}; the
+   * losses too.
+   *
+   * @param gradients receives what each parameter's gradient follows from
+   */
+  public void backward(
+      TokenGroup group, Adapter adapter, Activations a, ParameterGradients gradients) {
+    headInputs(group, a);
+    headBackward(group, a, gradients);
+    int rows = group.rows();
+    Spans spans = group.spans();
+    for (int layer = config.layers() - 1; layer >= 0; layer--) {
+      feedForwardBackward(layer, rows, adapter, a, gradients);
+      attentionBackward(layer, rows, group.positions(), spans, adapter, a, gradients);
+    }
+    if (gradients.reachesEmbedding()) {
+      gradients.embedding(rows(a.backward.dx, rows));
+    }
+  }
+
+  /**
+   * Reads new tokens of streams and gives the logits after each.
+   *
+   * @param ids I32 [N], the new tokens, stream after stream
+   * @param positions I32 [N]
+   * @param spans each stream's queries among the rows and its keys in the cache
+   * @param cacheRows where each row's key and value go in the cache
+   * @param logitRows rows whose logits are wanted
+   * @param logits wide [logitRows.length, V]
+   */
+  public void decode(
+      Tensor ids,
+      Tensor positions,
+      Spans spans,
+      Adapter adapter,
+      Activations a,
+      KeyValueCache cache,
+      int[] cacheRows,
+      int[] logitRows,
+      Tensor logits) {
+    blocks(ids, positions, spans, adapter, a, cache, cacheRows);
+    for (int i = 0; i < logitRows.length; i++) {
+      a.headInput.rows(i, 1).copyFrom(a.residual.rows(logitRows[i], 1));
+    }
+    int count = logitRows.length;
+    norm(
+        weights.finalNorm,
+        rows(a.headInput, count),
+        rows(a.headNormed, count),
+        a.headMean,
+        a.headRstd);
+    kernels
+        .linear()
+        .forward(rows(a.headNormed, count), weights.head, null, null, logits.rows(0, count), false);
+  }
+
+  private void blocks(
+      Tensor ids,
+      Tensor positions,
+      Spans spans,
+      Adapter adapter,
+      Activations a,
+      KeyValueCache cache,
+      int[] cacheRows) {
+    int rows = (int) ids.size();
+    Tensor x = rows(a.residual, rows);
+    kernels
+        .embedding()
+        .forward(ids, positions, weights.embedding, weights.positions, config.embeddingScale(), x);
+    for (int layer = 0; layer < config.layers(); layer++) {
+      Block block = a.blocks.get(layer);
+      rows(block.input, rows).copyFrom(x);
+      norm(
+          weights.layers.get(layer).attentionNorm(),
+          rows(block.input, rows),
+          rows(block.normed, rows),
+          block.mean,
+          block.rstd);
+      queryKeyValue(layer, rows, positions, adapter, a);
+      attend(layer, rows, spans, a, cache, cacheRows);
+      linear(Role.ATTENTION_OUTPUT, layer, rows(block.attended, rows), x, true, adapter, a);
+      rows(block.middle, rows).copyFrom(x);
+      feedForward(layer, rows, x, adapter, a);
+    }
+  }
+
+  private void norm(Norm norm, Tensor x, Tensor y, Tensor mean, Tensor rstd) {
+    double epsilon = config.norm().epsilon();
+    Tensor r = vector(rstd, x.rows());
+    if (config.norm().kind() == DecoderConfig.NormKind.RMSNORM) {
+      kernels.rmsnorm().forward(x, norm.weight(), epsilon, y, r);
+    } else {
+      kernels
+          .layernorm()
+          .forward(x, norm.weight(), norm.bias(), epsilon, y, vector(mean, x.rows()), r);
+    }
+  }
+
+  /** y (+)= the linear layer of a role, with its adapter's term. */
+  private void linear(
+      Role role, int layer, Tensor x, Tensor y, boolean add, Adapter adapter, Activations a) {
+    LoraFactors factors = adapter == null ? null : adapter.factors(role, layer);
+    Tensor u = null;
+    if (factors != null) {
+      u = rows(a.blocks.get(layer).low.get(role), (int) x.rows());
+      kernels.lora().forward(x, factors, u);
+    }
+    kernels.linear().forward(x, weights.layers.get(layer).linear().get(role), u, factors, y, add);
+  }
+
+  private void queryKeyValue(
+      int layer, int rows, Tensor positions, Adapter adapter, Activations a) {
+    Block block = a.blocks.get(layer);
+    Tensor x = rows(block.normed, rows);
+    if (block.qkv != null) {
+      linear(Role.QUERY_KEY_VALUE, layer, x, rows(block.qkv, rows), false, adapter, a);
+      return;
+    }
+    boolean rope = a.wideQuery != null;
+    Tensor query = rows(rope ? a.wideQuery : block.query, rows);
+    Tensor key = rows(rope ? a.wideKey : block.key, rows);
+    linear(Role.QUERY, layer, x, query, false, adapter, a);
+    linear(Role.KEY, layer, x, key, false, adapter, a);
+    linear(Role.VALUE, layer, x, rows(block.value, rows), false, adapter, a);
+    if (rope) {
+      Rotation r = rotations.get(config.ropeBase(layer));
+      DecoderConfig.AttentionOptions options = config.attention();
+      kernels
+          .rope()
+          .forward(query, options.heads(), positions, r.cos, r.sin, rows(block.query, rows));
+      kernels
+          .rope()
+          .forward(key, options.kvHeads(), positions, r.cos, r.sin, rows(block.key, rows));
+    }
+  }
+
+  private void attend(
+      int layer, int rows, Spans spans, Activations a, KeyValueCache cache, int[] cacheRows) {
+    Block block = a.blocks.get(layer);
+    Tensor keys = rows(block.key, rows);
+    Tensor values = rows(block.value, rows);
+    if (cache != null) {
+      for (int i = 0; i < rows; i++) {
+        cache.keys(layer).rows(cacheRows[i], 1).copyFrom(keys.rows(i, 1));
+        cache.values(layer).rows(cacheRows[i], 1).copyFrom(values.rows(i, 1));
+      }
+      keys = cache.keys(layer);
+      values = cache.values(layer);
+    }
+    kernels
+        .attention()
+        .forward(
+            rows(block.query, rows),
+            keys,
+            values,
+            spans,
+            shape(layer),
+            rows(block.attended, rows),
+            rows(block.lse, rows));
+  }
+
+  private Attention.Shape shape(int layer) {
+    DecoderConfig.AttentionOptions options = config.attention();
+    return new Attention.Shape(
+        options.heads(), options.kvHeads(), options.scale(), options.window(layer));
+  }
+
+  private void feedForward(int layer, int rows, Tensor x, Adapter adapter, Activations a) {
+    Block block = a.blocks.get(layer);
+    Tensor normed = rows(block.normedMiddle, rows);
+    norm(
+        weights.layers.get(layer).feedForwardNorm(),
+        rows(block.middle, rows),
+        normed,
+        block.meanMiddle,
+        block.rstdMiddle);
+    Tensor up = rows(block.up, rows);
+    Tensor active = rows(block.active, rows);
+    linear(Role.UP, layer, normed, up, false, adapter, a);
+    if (block.gate != null) {
+      Tensor gate = rows(block.gate, rows);
+      linear(Role.GATE, layer, normed, gate, false, adapter, a);
+      kernels.activation().forward(config.feedForward().activation(), gate, up, active);
+    } else {
+      kernels.activation().forward(config.feedForward().activation(), up, null, active);
+    }
+    linear(Role.DOWN, layer, active, x, true, adapter, a);
+  }
+
+  private void headInputs(TokenGroup group, Activations a) {
+    int count = group.weightedRows();
+    for (int i = 0; i < count; i++) {
+      a.headInput.rows(i, 1).copyFrom(a.residual.rows(group.headRow(i), 1));
+    }
+    norm(
+        weights.finalNorm,
+        rows(a.headInput, count),
+        rows(a.headNormed, count),
+        a.headMean,
+        a.headRstd);
+  }
+
+  /** Losses of one chunk of weighted rows; returns its logits. */
+  private Tensor headLosses(TokenGroup group, Activations a, int first) {
+    int count = Math.min(Activations.HEAD_ROWS, group.weightedRows() - first);
+    Tensor logits = rows(a.logits, count).columns(0, config.vocabularySize());
+    kernels
+        .linear()
+        .forward(a.headNormed.rows(first, count), weights.head, null, null, logits, false);
+    kernels
+        .crossentropy()
+        .forward(
+            logits,
+            group.headTargets(first, count),
+            part(a.nll, first, count),
+            part(a.headLse, first, count));
+    return logits;
+  }
+
+  private void headBackward(TokenGroup group, Activations a, ParameterGradients gradients) {
+    int weighted = group.weightedRows();
+    Tensor dInput = rows(a.backward.dHeadInput, weighted);
+    dInput.data().asSlice(0, weighted * dInput.cols() * dInput.type().bytes()).fill((byte) 0);
+    for (int first = 0; first < weighted; first += Activations.HEAD_ROWS) {
+      Tensor logits = headLosses(group, a, first);
+      int count = (int) logits.rows();
+      Tensor dLogits =
+          Tensor.of(a.logits.data(), kernels.compute(), a.logits.rows(), a.logits.cols())
+              .rows(0, count)
+              .columns(0, config.vocabularySize());
+      kernels
+          .crossentropy()
+          .backward(
+              logits,
+              group.headTargets(first, count),
+              group.headWeights(first, count),
+              part(a.headLse, first, count),
+              dLogits);
+      Tensor dNormed = rows(a.backward.dHead, count);
+      kernels.linear().backward(dLogits, weights.head, null, null, dNormed, false);
+      gradients.head(first, a.headNormed.rows(first, count), dLogits);
+      Tensor x = a.headInput.rows(first, count);
+      Tensor mean = part(a.headMean, first, count);
+      Tensor rstd = part(a.headRstd, first, count);
+      gradients.headNorm(first, dNormed, x, meanOrNull(mean), rstd);
+      normBackward(weights.finalNorm, dNormed, x, mean, rstd, dInput.rows(first, count));
+    }
+    Tensor dx = rows(a.backward.dx, group.rows());
+    dx.data().asSlice(0, dx.size() * dx.type().bytes()).fill((byte) 0);
+    for (int i = 0; i < weighted; i++) {
+      dx.rows(group.headRow(i), 1).copyFrom(dInput.rows(i, 1));
+    }
+  }
+
+  private void normBackward(Norm norm, Tensor dy, Tensor x, Tensor mean, Tensor rstd, Tensor dx) {
+    if (config.norm().kind() == DecoderConfig.NormKind.RMSNORM) {
+      kernels.rmsnorm().backward(dy, x, norm.weight(), rstd, dx);
+    } else {
+      kernels.layernorm().backward(dy, x, norm.weight(), mean, rstd, dx);
+    }
+  }
+
+  /**
+   * dx (+)= the gradient through a linear layer; hands out what its parameters' gradients follow
+   * from.
+   */
+  private void linearBackward(
+      Role role,
+      int layer,
+      Tensor x,
+      Tensor dy,
+      Tensor dx,
+      boolean add,
+      Adapter adapter,
+      Activations a,
+      ParameterGradients gradients) {
+    LoraFactors factors = adapter == null ? null : adapter.factors(role, layer);
+    int rows = (int) dy.rows();
+    Tensor u = null;
+    Tensor du = null;
+    if (factors != null) {
+      u = rows(a.blocks.get(layer).low.get(role), rows);
+      du = rows(a.backward.dLow, rows);
+      kernels.lora().backward(dy, factors, du);
+    }
+    gradients.linear(role, layer, x, dy, u, du);
+    if (dx != null) {
+      LinearWeights w = weights.layers.get(layer).linear().get(role);
+      kernels.linear().backward(dy, w, du, factors, dx, add);
+    }
+  }
+
+  private void feedForwardBackward(
+      int layer, int rows, Adapter adapter, Activations a, ParameterGradients gradients) {
+    Block block = a.blocks.get(layer);
+    Activations.Backward b = a.backward;
+    Tensor dx = rows(b.dx, rows);
+    Tensor dy = rows(b.dxRounded, rows);
+    Tensor dActive = rows(b.dActive, rows);
+    Tensor normed = rows(block.normedMiddle, rows);
+    Tensor dNormed = rows(b.dNormed, rows);
+    Tensor up = rows(block.up, rows);
+    kernels.linear().round(dx, dy);
+    linearBackward(
+        Role.DOWN, layer, rows(block.active, rows), dy, dActive, false, adapter, a, gradients);
+    if (block.gate != null) {
+      // The inputs of the activation are dead now; their memory takes their gradients.
+      Tensor gate = rows(block.gate, rows);
+      kernels.activation().backward(config.feedForward().activation(), gate, up, dActive, gate, up);
+      linearBackward(Role.GATE, layer, normed, gate, dNormed, false, adapter, a, gradients);
+      linearBackward(Role.UP, layer, normed, up, dNormed, true, adapter, a, gradients);
+    } else {
+      kernels.activation().backward(config.feedForward().activation(), up, null, dActive, up, null);
+      linearBackward(Role.UP, layer, normed, up, dNormed, false, adapter, a, gradients);
+    }
+    Tensor x = rows(block.middle, rows);
+    Tensor mean = vector(block.meanMiddle, rows);
+    Tensor rstd = vector(block.rstdMiddle, rows);
+    gradients.norm(Role.FEED_FORWARD_NORM, layer, dNormed, x, meanOrNull(mean), rstd);
+    normBackward(weights.layers.get(layer).feedForwardNorm(), dNormed, x, mean, rstd, dx);
+  }
+
+  private void attentionBackward(
+      int layer,
+      int rows,
+      Tensor positions,
+      Spans spans,
+      Adapter adapter,
+      Activations a,
+      ParameterGradients gradients) {
+    Block block = a.blocks.get(layer);
+    Activations.Backward b = a.backward;
+    Tensor dx = rows(b.dx, rows);
+    Tensor dy = rows(b.dxRounded, rows);
+    Tensor dAttended = rows(b.dAttended, rows);
+    kernels.linear().round(dx, dy);
+    linearBackward(
+        Role.ATTENTION_OUTPUT,
+        layer,
+        rows(block.attended, rows),
+        dy,
+        dAttended,
+        false,
+        adapter,
+        a,
+        gradients);
+    Tensor dQuery = rows(b.dQueryRounded, rows);
+    Tensor dKey = rows(b.dKeyRounded, rows);
+    Tensor dValue = rows(b.dValueRounded, rows);
+    boolean rope = b.dQuery != null;
+    kernels
+        .attention()
+        .backward(
+            rows(block.query, rows),
+            rows(block.key, rows),
+            rows(block.value, rows),
+            rows(block.attended, rows),
+            dAttended,
+            rows(block.lse, rows),
+            spans,
+            shape(layer),
+            rope ? rows(b.dQuery, rows) : dQuery,
+            rope ? rows(b.dKey, rows) : dKey,
+            rope ? rows(b.dValue, rows) : dValue);
+    if (rope) {
+      Rotation r = rotations.get(config.ropeBase(layer));
+      DecoderConfig.AttentionOptions options = config.attention();
+      kernels
+          .rope()
+          .backward(rows(b.dQuery, rows), options.heads(), positions, r.cos, r.sin, dQuery);
+      kernels.rope().backward(rows(b.dKey, rows), options.kvHeads(), positions, r.cos, r.sin, dKey);
+      kernels.linear().round(rows(b.dValue, rows), dValue);
+    }
+    boolean below = layer > 0 || gradients.reachesEmbedding();
+    Tensor normed = rows(block.normed, rows);
+    Tensor dNormed = below ? rows(b.dNormed, rows) : null;
+    if (block.qkv != null) {
+      linearBackward(
+          Role.QUERY_KEY_VALUE,
+          layer,
+          normed,
+          rows(b.dQkv, rows),
+          dNormed,
+          false,
+          adapter,
+          a,
+          gradients);
+    } else {
+      linearBackward(Role.QUERY, layer, normed, dQuery, dNormed, false, adapter, a, gradients);
+      linearBackward(Role.KEY, layer, normed, dKey, dNormed, true, adapter, a, gradients);
+      linearBackward(Role.VALUE, layer, normed, dValue, dNormed, true, adapter, a, gradients);
+    }
+    if (below) {
+      Tensor x = rows(block.input, rows);
+      Tensor mean = vector(block.mean, rows);
+      Tensor rstd = vector(block.rstd, rows);
+      gradients.norm(Role.ATTENTION_NORM, layer, dNormed, x, meanOrNull(mean), rstd);
+      normBackward(weights.layers.get(layer).attentionNorm(), dNormed, x, mean, rstd, dx);
+    }
+  }
+
+  private Tensor meanOrNull(Tensor mean) {
+    return config.norm().kind() == DecoderConfig.NormKind.LAYERNORM ? mean : null;
+  }
+
+  private static Tensor rows(Tensor buffer, int rows) {
+    return buffer.rows(0, rows);
+  }
+
+  private static Tensor vector(Tensor buffer, long count) {
+    return part(buffer, 0, count);
+  }
+
+  private static Tensor part(Tensor buffer, long first, long count) {
+    DType type = buffer.type();
+    return Tensor.of(
+        buffer.data().asSlice(first * type.bytes(), count * type.bytes()), type, count);
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+}

@@ -1,0 +1,58 @@
+package palimpsest.engine.model;
+
+import palimpsest.engine.tensor.Tensor;
+
+/**
+ * What a backward pass hands out at each place that has parameters: the inputs and output gradients
+ * from which an example's gradient follows. The tensors hold all rows of the group and are only
+ * valid during the call. Which places are trained is the receiver's choice.
+ */
+public interface ParameterGradients {
+  /**
+   * A linear layer.
+   *
+   * @param x compute [N, in]
+   * @param dy compute [N, out]
+   * @param u compute [N, r] of its adapter, or null
+   * @param du compute [N, r] of its adapter, or null
+   */
+  void linear(Role role, int layer, Tensor x, Tensor dy, Tensor u, Tensor du);
+
+  /**
+   * A norm inside a block.
+   *
+   * @param dy wide [N, C]
+   * @param x wide [N, C]
+   * @param mean wide [N], null for an RMS norm
+   * @param rstd wide [N]
+   */
+  default void norm(Role role, int layer, Tensor dy, Tensor x, Tensor mean, Tensor rstd) {}
+
+  /**
+   * Some weighted rows of the final norm, in order.
+   *
+   * @param first index of the first among the group's weighted rows
+   * @param dy wide [R, C]
+   * @param x wide [R, C]
+   * @param mean wide [R], null for an RMS norm
+   * @param rstd wide [R]
+   */
+  default void headNorm(long first, Tensor dy, Tensor x, Tensor mean, Tensor rstd) {}
+
+  /**
+   * Some weighted rows of the output layer, in order.
+   *
+   * @param first index of the first among the group's weighted rows
+   * @param h compute [R, C], the layer's input
+   * @param dLogits compute [R, V]
+   */
+  default void head(long first, Tensor h, Tensor dLogits) {}
+
+  /** The embedding: dx is wide [N, C], the gradient at its output. */
+  default void embedding(Tensor dx) {}
+
+  /** Whether anything below the first layer's query, key and value is wanted. */
+  default boolean reachesEmbedding() {
+    return false;
+  }
+}

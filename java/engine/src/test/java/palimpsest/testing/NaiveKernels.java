@@ -1,0 +1,205 @@
+package palimpsest.testing;
+
+import java.lang.reflect.Proxy;
+import java.util.stream.IntStream;
+import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.kernel.Linear;
+import palimpsest.engine.kernel.LinearWeights;
+import palimpsest.engine.kernel.Lora;
+import palimpsest.engine.kernel.LoraFactors;
+import palimpsest.engine.kernel.reference.ReferenceKernels;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+
+/**
+ * The yardstick of the tolerance rule for a whole model: matrix products by naive loops, operands
+ * rounded to the compute type, one float accumulator an element in index order; everything else
+ * exact but for storage.
+ */
+public final class NaiveKernels {
+  private NaiveKernels() {}
+
+  /** A provider that computes in {@code compute}, F32 or BF16. */
+  public static Kernels of(DType compute) {
+    ReferenceKernels reference = new ReferenceKernels(compute, DType.F32);
+    Linear linear = new NaiveLinear(compute);
+    Lora lora = new NaiveLora(compute);
+    return (Kernels)
+        Proxy.newProxyInstance(
+            NaiveKernels.class.getClassLoader(),
+            new Class<?>[] {Kernels.class},
+            (proxy, method, arguments) ->
+                switch (method.getName()) {
+                  case "linear" -> linear;
+                  case "lora" -> lora;
+                  default -> method.invoke(reference, arguments);
+                });
+  }
+
+  private static float[][] rounded(Tensor matrix, DType type) {
+    float[][] values = new float[(int) matrix.rows()][(int) matrix.cols()];
+    for (int i = 0; i < values.length; i++) {
+      for (int j = 0; j < values[i].length; j++) {
+        float value = (float) matrix.get(i, j);
+        values[i][j] = type == DType.BF16 ? DType.fromBf16(DType.toBf16(value)) : value;
+      }
+    }
+    return values;
+  }
+
+  private static float[][] transposed(float[][] matrix) {
+    float[][] result = new float[matrix[0].length][matrix.length];
+    for (int i = 0; i < matrix.length; i++) {
+      for (int j = 0; j < matrix[i].length; j++) {
+        result[j][i] = matrix[i][j];
+      }
+    }
+    return result;
+  }
+
+  /** y[n][p] (+)= scale * (sum of x[n][k] w[p][k], then of u[n][i] b[p][i]) + bias. */
+  private static void multiply(
+      Tensor x,
+      float[][] w,
+      Tensor u,
+      float[][] b,
+      float[] bias,
+      float scale,
+      Tensor y,
+      boolean add) {
+    float[][] xs = rounded(x, DType.F32);
+    float[][] us = u == null ? null : rounded(u, DType.F32);
+    IntStream.range(0, w.length)
+        .parallel()
+        .forEach(p -> {
+          for (int n = 0; n < xs.length; n++) {
+            float sum = add ? (float) y.get(n, p) : 0;
+            for (int k = 0; k < xs[n].length; k++) {
+              sum += xs[n][k] * w[p][k];
+            }
+            for (int i = 0; us != null && i < us[n].length; i++) {
+              sum += us[n][i] * b[p][i];
+            }
+            y.set(n, p, sum * scale + (bias == null ? 0 : bias[p]));
+          }
+        });
+  }
+
+  private record Weights(float[][] values, float[] bias) implements LinearWeights {
+    @Override
+    public long in() {
+      return values[0].length;
+    }
+
+    @Override
+    public long out() {
+      return values.length;
+    }
+
+    @Override
+    public boolean hasBackward() {
+      return true;
+    }
+  }
+
+  private record NaiveLinear(DType compute) implements Linear {
+    @Override
+    public LinearWeights pack(Tensor weight, Tensor bias, boolean backward, TensorArena arena) {
+      return new Weights(
+          rounded(weight, compute),
+          bias == null ? null : rounded(bias.reshape(1, bias.size()), DType.F32)[0]);
+    }
+
+    @Override
+    public void forward(
+        Tensor x, LinearWeights weights, Tensor u, LoraFactors factors, Tensor y, boolean add) {
+      Weights w = (Weights) weights;
+      multiply(x, w.values, u, factors == null ? null : ((Factors) factors).b, w.bias, 1, y, add);
+    }
+
+    @Override
+    public void backward(
+        Tensor dy, LinearWeights weights, Tensor du, LoraFactors factors, Tensor dx, boolean add) {
+      float[][] a = factors == null ? null : transposed(((Factors) factors).a);
+      multiply(dy, transposed(((Weights) weights).values), du, a, null, 1, dx, add);
+    }
+
+    @Override
+    public void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight, Tensor dBias) {
+      throw new UnsupportedOperationException("adapters only");
+    }
+
+    @Override
+    public void round(Tensor from, Tensor to) {
+      to.copyFrom(from);
+    }
+  }
+
+  private static final class Factors implements LoraFactors {
+    private float[][] a;
+    private float[][] b;
+    private float scale;
+
+    @Override
+    public int rank() {
+      return a.length;
+    }
+
+    @Override
+    public long in() {
+      return a[0].length;
+    }
+
+    @Override
+    public long out() {
+      return b.length;
+    }
+  }
+
+  private record NaiveLora(DType compute) implements Lora {
+    @Override
+    public LoraFactors allocate(int rank, long in, long out, TensorArena arena) {
+      return new Factors();
+    }
+
+    @Override
+    public void pack(Tensor a, Tensor b, double scale, LoraFactors factors) {
+      Factors f = (Factors) factors;
+      f.a = rounded(a, compute);
+      f.b = rounded(b, compute);
+      f.scale = (float) scale;
+    }
+
+    @Override
+    public void forward(Tensor x, LoraFactors factors, Tensor u) {
+      Factors f = (Factors) factors;
+      multiply(x, f.a, null, null, null, f.scale, u, false);
+    }
+
+    @Override
+    public void backward(Tensor dy, LoraFactors factors, Tensor du) {
+      Factors f = (Factors) factors;
+      multiply(dy, transposed(f.b), null, null, null, f.scale, du, false);
+    }
+
+    @Override
+    public void exampleGrad(
+        Tensor x, Tensor u, Tensor dy, Tensor du, long from, long to, Tensor dA, Tensor dB) {
+      outer(du, x, from, to, dA);
+      outer(dy, u, from, to, dB);
+    }
+
+    private static void outer(Tensor left, Tensor right, long from, long to, Tensor out) {
+      for (int i = 0; i < left.cols(); i++) {
+        for (int j = 0; j < right.cols(); j++) {
+          float sum = 0;
+          for (long t = from; t < to; t++) {
+            sum += (float) left.get(t, i) * (float) right.get(t, j);
+          }
+          out.set(i, j, sum);
+        }
+      }
+    }
+  }
+}
