@@ -1,0 +1,521 @@
+package palimpsest.privacy;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.stream.Stream;
+import palimpsest.privacy.LedgerRecord.Cap;
+import palimpsest.privacy.LedgerRecord.FileSeen;
+import palimpsest.privacy.LedgerRecord.Genesis;
+import palimpsest.privacy.LedgerRecord.Release;
+import palimpsest.privacy.LedgerRecord.Repair;
+import palimpsest.privacy.LedgerRecord.RunEnd;
+import palimpsest.privacy.LedgerRecord.RunStart;
+import palimpsest.privacy.LedgerRecord.Step;
+
+/**
+ * What a data set has paid so far: an append-only, hash-chained file of events, from which epsilon
+ * is recomputed and never read.
+ *
+ * <p>Writing ahead: {@link Run#step} returns only when the step is on disk, and is called before
+ * the update that it pays for. So a crash can lose an update that was paid for, never a payment. A
+ * step that is made again after a crash, under a new key, is a second use of the data and is paid
+ * for twice.
+ *
+ * <p>A line that was changed, moved, repeated or removed breaks the chain; a cut-off end disagrees
+ * with the sealed head file; a whole older copy of both disagrees with the {@link LedgerHead} in a
+ * published statement. Whoever can read the secret beside the ledger can forge it: it protects an
+ * honest owner against accidents and meddlers, not others against the owner.
+ *
+ * <p>One ledger object holds the lock on its files; its methods may be called by several threads.
+ */
+public final class Ledger implements AutoCloseable {
+  private final LedgerStore store;
+  private final FileChannel lock;
+  private final List<LedgerRecord> records;
+  private LedgerHead head;
+  private long length;
+  private boolean failed;
+  private Run current;
+
+  private Ledger(LedgerStore store, FileChannel lock, LedgerChain chain) {
+    this.store = store;
+    this.lock = lock;
+    this.records = new ArrayList<>(chain.records());
+    this.head = chain.head();
+    this.length = chain.completeBytes();
+  }
+
+  /** What {@link #verify} found. */
+  public enum State {
+    /** Every record is in place. */
+    INTACT,
+    /**
+     * As intact, after a last line that a crash left half written and that paid for nothing: {@link
+     * #repair} cuts it.
+     */
+    TORN,
+    /** Records were changed or removed: what has been paid is unknown. */
+    BROKEN
+  }
+
+  /**
+   * The outcome of {@link #verify}.
+   *
+   * @param records complete records found, 0 if broken
+   * @param problem one sentence unless intact
+   */
+  public record Verification(State state, long records, Optional<String> problem) {}
+
+  /**
+   * Opens the account of a new data set.
+   *
+   * @param directory private state directory; made with mode 0700 if missing
+   * @param dataSet the owner's name for the data: the account follows it over files and versions
+   * @throws LedgerException if there is such an account already, or the directory is open to others
+   */
+  public static Ledger create(
+      Path directory, String dataSet, ProtectedUnit unit, NeighbouringRelation relation) {
+    Genesis genesis =
+        new Genesis(dataSet, Objects.requireNonNull(unit), Objects.requireNonNull(relation));
+    LedgerStore store = new LedgerStore(directory, dataSet);
+    store.requirePrivateDirectory();
+    FileChannel lock = store.lock();
+    try {
+      if (store.exists() && !(store.readHead().count() == 0 && store.readLines().length == 0)) {
+        throw new LedgerException("there is an account of " + dataSet + " already; open it");
+      }
+      store.create();
+      Ledger ledger = new Ledger(store, lock, LedgerChain.read(new byte[0]));
+      ledger.append(genesis);
+      return ledger;
+    } catch (RuntimeException e) {
+      close(lock, e);
+      throw e;
+    }
+  }
+
+  /** Whether the directory holds an account of this data set, in whatever state. */
+  public static boolean exists(Path directory, String dataSet) {
+    return new LedgerStore(directory, dataSet).exists();
+  }
+
+  /**
+   * Opens an existing account for writing and checks all of it.
+   *
+   * @throws LedgerException if it is missing, in use, broken, or needs {@link #repair}
+   */
+  public static Ledger open(Path directory, String dataSet) {
+    LedgerStore store = openable(directory, dataSet);
+    FileChannel lock = store.lock();
+    try {
+      LedgerChain chain = checked(store, dataSet);
+      if (chain.tornBytes() > 0) {
+        throw new LedgerException(
+            "its last line is half written, as after a crash; repair the ledger of " + dataSet);
+      }
+      Ledger ledger = new Ledger(store, lock, chain);
+      ledger.catchUp();
+      return ledger;
+    } catch (RuntimeException e) {
+      close(lock, e);
+      throw e;
+    }
+  }
+
+  /**
+   * Cuts a half-written last line, which a crash left and which never paid for anything because its
+   * append did not return, and records the cut. Complete records are never removed, so the total
+   * never falls.
+   *
+   * @return whether there was anything to cut
+   * @throws LedgerException if the ledger is broken otherwise
+   */
+  public static boolean repair(Path directory, String dataSet) {
+    LedgerStore store = openable(directory, dataSet);
+    FileChannel lock = store.lock();
+    try {
+      LedgerChain chain = checked(store, dataSet);
+      Ledger ledger = new Ledger(store, lock, chain);
+      ledger.catchUp();
+      if (chain.tornBytes() > 0) {
+        store.cut(chain.completeBytes());
+        ledger.append(new Repair(chain.tornBytes()));
+      }
+      ledger.close();
+      return chain.tornBytes() > 0;
+    } catch (IOException e) {
+      close(lock, e);
+      throw new LedgerException("it cannot be repaired", e);
+    } catch (RuntimeException e) {
+      close(lock, e);
+      throw e;
+    }
+  }
+
+  /** Checks every line against the chain and the sealed head. Read-only; needs no lock. */
+  public static Verification verify(Path directory, String dataSet) {
+    try {
+      LedgerChain chain = checked(openable(directory, dataSet), dataSet);
+      int count = chain.records().size();
+      return chain.tornBytes() == 0
+          ? new Verification(State.INTACT, count, Optional.empty())
+          : new Verification(
+              State.TORN, count, Optional.of("ledger: its last line is half written"));
+    } catch (LedgerException e) {
+      return new Verification(State.BROKEN, 0, Optional.of(e.getMessage()));
+    }
+  }
+
+  /**
+   * The same, and checks that the ledger still holds everything up to the head in a published
+   * statement: an older copy put back in its place does not.
+   */
+  public static Verification verify(Path directory, String dataSet, LedgerHead published) {
+    Verification found = verify(directory, dataSet);
+    if (found.state() == State.BROKEN
+        || LedgerChain.read(new LedgerStore(directory, dataSet).readLines()).contains(published)) {
+      return found;
+    }
+    return new Verification(
+        State.BROKEN,
+        0,
+        Optional.of("ledger: it does not hold the records up to the published head"));
+  }
+
+  /**
+   * All records of an account, read-only, without a lock. Throws {@link LedgerException} if it is
+   * broken.
+   */
+  public static List<LedgerRecord> read(Path directory, String dataSet) {
+    return checked(openable(directory, dataSet), dataSet).records();
+  }
+
+  private static LedgerStore openable(Path directory, String dataSet) {
+    LedgerStore store = new LedgerStore(directory, dataSet);
+    if (!store.exists()) {
+      throw new LedgerException("there is no account of " + dataSet + " in " + directory);
+    }
+    store.requirePrivateDirectory();
+    return store;
+  }
+
+  private static LedgerChain checked(LedgerStore store, String dataSet) {
+    LedgerHead sealed = store.readHead();
+    LedgerChain chain = LedgerChain.read(store.readLines());
+    if (!chain.contains(sealed)) {
+      throw new LedgerException("records at its end were removed or replaced");
+    }
+    if (chain.records().isEmpty()) {
+      throw new LedgerException("it was never finished; create it again");
+    }
+    if (!(chain.records().getFirst() instanceof Genesis g && g.dataSet().equals(dataSet))) {
+      throw new LedgerException("its first record names another data set");
+    }
+    events(chain.records());
+    return chain;
+  }
+
+  private static void close(FileChannel lock, Exception cause) {
+    try {
+      lock.close();
+    } catch (IOException e) {
+      cause.addSuppressed(e);
+    }
+  }
+
+  /** A crash between line and head leaves the head one record behind: the record counts. */
+  private void catchUp() {
+    try {
+      store.writeHead(head);
+    } catch (IOException e) {
+      throw new LedgerException("its head file cannot be written", e);
+    }
+  }
+
+  private void append(LedgerRecord record) {
+    if (failed || !lock.isOpen()) {
+      throw new LedgerException("it is closed, or an earlier write failed; open it again");
+    }
+    String line = LedgerChain.line(record, head);
+    try {
+      failed = true;
+      LedgerHead newHead = LedgerChain.headAfter(line, head);
+      store.append(length, line, newHead);
+      head = newHead;
+      length += line.length();
+      records.add(record);
+      failed = false;
+    } catch (IOException e) {
+      throw new LedgerException("a record cannot be written; nothing may be released", e);
+    }
+  }
+
+  /** What the account is about. */
+  public Genesis genesis() {
+    return (Genesis) records.getFirst();
+  }
+
+  /** All records so far. */
+  public synchronized List<LedgerRecord> records() {
+    return List.copyOf(records);
+  }
+
+  /** The end of the chain, for a statement. */
+  public synchronized LedgerHead head() {
+    return head;
+  }
+
+  /** The owner's limit in force. */
+  public synchronized Optional<Cap> cap() {
+    return records.stream().filter(Cap.class::isInstance).map(Cap.class::cast).reduce((a, b) -> b);
+  }
+
+  /**
+   * Sets the owner's limit on the total of all runs, past and future; it can be raised later, which
+   * stays visible.
+   */
+  public synchronized void setCap(double epsilon, double delta) {
+    append(new Cap(epsilon, delta));
+  }
+
+  /**
+   * Records that a data file was read. The code in the ledger tells equal files, and nothing else.
+   */
+  public synchronized void fileSeen(Path file) {
+    append(new FileSeen(store.hmacOf(file)));
+  }
+
+  /** What the recorded events cost, at {@code delta}. */
+  public synchronized EpsilonBracket spent(double delta) {
+    return price(events(records), delta);
+  }
+
+  /** What they and a further event would cost. */
+  public synchronized EpsilonBracket spentAfter(PrivacyEvent further, double delta) {
+    return price(Stream.concat(events(records).stream(), Stream.of(further)).toList(), delta);
+  }
+
+  private EpsilonBracket price(List<PrivacyEvent> events, double delta) {
+    if (events.isEmpty()) {
+      return new EpsilonBracket(0, 0, 0);
+    }
+    return Accountant.of(genesis().relation(), events).epsilon(delta);
+  }
+
+  /**
+   * The events that a list of records paid for: the steps that were written, not those that were
+   * planned, each as often as it was written. A step or release under an insecure key counts as one
+   * without noise.
+   */
+  public static List<PrivacyEvent> events(List<LedgerRecord> records) {
+    Map<String, RunStart> runs = new LinkedHashMap<>();
+    Map<String, Long> steps = new LinkedHashMap<>();
+    List<PrivacyEvent> events = new ArrayList<>();
+    for (LedgerRecord record : records) {
+      switch (record) {
+        case RunStart start -> {
+          if (runs.put(start.run(), start) != null) {
+            throw new LedgerException("two runs have one name");
+          }
+        }
+        case Step step -> steps.merge(step.run(), 1L, Long::sum);
+        case Release release -> events.add(charged(release, relation(records)));
+        case Genesis _, Cap _, FileSeen _, RunEnd _, Repair _ -> {}
+      }
+    }
+    steps.forEach((run, count) -> events.add(charged(runs.get(run), count)));
+    return List.copyOf(events);
+  }
+
+  private static NeighbouringRelation relation(List<LedgerRecord> records) {
+    if (records.getFirst() instanceof Genesis genesis) {
+      return genesis.relation();
+    }
+    throw new LedgerException("its first record does not name the data set");
+  }
+
+  private static PrivacyEvent charged(RunStart start, long count) {
+    if (start == null) {
+      throw new LedgerException("a step belongs to no run");
+    }
+    MechanismSpec spec = start.spec();
+    return new PrivacyEvent.PoissonGaussian(start.insecure() ? withoutNoise(spec) : spec, count);
+  }
+
+  private static PrivacyEvent charged(Release release, NeighbouringRelation relation) {
+    return release.insecure()
+        ? new PrivacyEvent.PoissonGaussian(
+            MechanismSpec.nonPrivate(relation, 1, 1, 1, 1, 0.5), release.event().count())
+        : release.event();
+  }
+
+  private static MechanismSpec withoutNoise(MechanismSpec s) {
+    return new MechanismSpec(
+        s.relation(),
+        0,
+        s.clipNorm(),
+        s.samplingThreshold(),
+        s.steps(),
+        s.delta(),
+        s.expectedBatch(),
+        s.recordsPerUser(),
+        true);
+  }
+
+  /**
+   * Begins a training run, if its planned steps stay under the cap.
+   *
+   * @param spec the mechanism; its relation and unit must be those of the account
+   * @param key the run's key: never one that an earlier run had, unless insecure
+   * @throws PrivacyBudgetException if the total after all planned steps would pass the owner's cap
+   */
+  public synchronized Run startRun(MechanismSpec spec, SecretKey key) {
+    requireSameAccount(spec);
+    if (current != null) {
+      throw new LedgerException("end the current run before the next one");
+    }
+    String fingerprint = key.fingerprint();
+    boolean used =
+        records.stream()
+            .anyMatch(r -> r instanceof RunStart s && s.keyFingerprint().equals(fingerprint));
+    if (used && !key.insecure()) {
+      throw new LedgerException("an earlier run had this key: its noise would be repeated");
+    }
+    MechanismSpec charged = key.insecure() ? withoutNoise(spec) : spec;
+    requireUnderCap(new PrivacyEvent.PoissonGaussian(charged));
+    RunStart start = new RunStart(runName(), fingerprint, key.insecure(), spec);
+    append(start);
+    current = new Run(start);
+    return current;
+  }
+
+  private void requireSameAccount(MechanismSpec spec) {
+    Genesis genesis = genesis();
+    if (spec.relation() != genesis.relation()) {
+      throw new LedgerException("the run's neighbouring relation is not the account's");
+    }
+    if (genesis.unit() == ProtectedUnit.RECORD && spec.recordsPerUser() != 1) {
+      throw new LedgerException("the run protects users, the account is kept by record");
+    }
+  }
+
+  private void requireUnderCap(PrivacyEvent further) {
+    cap()
+        .ifPresent(cap -> {
+          double total = spentAfter(further, cap.delta()).upper();
+          if (!(total <= cap.epsilon())) {
+            throw new PrivacyBudgetException(
+                "refused: the total would be epsilon %.4g at delta %.3g, the owner's cap is %.4g"
+                    .formatted(total, cap.delta(), cap.epsilon()));
+          }
+        });
+  }
+
+  /** A name that no other run has: random, from a key that is used for nothing else. */
+  private static String runName() {
+    try (SecretKey random = SecretKey.fromOperatingSystem()) {
+      return random.fingerprint();
+    }
+  }
+
+  /**
+   * Pays for a noisy quantity of the whole data set, such as a label histogram, before it is
+   * released.
+   *
+   * @param what a public word of letters, digits and dashes
+   * @param event {@link PrivacyEvent.Gaussian} or {@link PrivacyEvent.DiscreteLaplace}
+   * @param key the key of its noise
+   * @throws PrivacyBudgetException if it would pass the owner's cap
+   */
+  public synchronized void release(String what, PrivacyEvent event, SecretKey key) {
+    Release release = new Release(what, key.insecure(), event);
+    requireUnderCap(charged(release, genesis().relation()));
+    append(release);
+  }
+
+  /** Lets go of the lock. Closing twice is harmless. */
+  @Override
+  public synchronized void close() {
+    try {
+      lock.close();
+    } catch (IOException e) {
+      throw new LedgerException("its lock cannot be released", e);
+    }
+  }
+
+  /** Names the data set only. */
+  @Override
+  public String toString() {
+    return "Ledger[" + genesis().dataSet() + "]";
+  }
+
+  /** A training run in the ledger. */
+  public final class Run {
+    private final RunStart start;
+    private long steps;
+    private long lastStep = -1;
+
+    private Run(RunStart start) {
+      this.start = start;
+    }
+
+    /** What the ledger says of the run. */
+    public RunStart start() {
+      return start;
+    }
+
+    /**
+     * Pays for one noisy update; call it before anything of the step is released. Returns when the
+     * payment is on disk.
+     *
+     * @param step number of the step in the run's random streams; greater than any before, because
+     *     a (key, step) gives the same noise
+     * @throws PrivacyBudgetException if all planned steps are used
+     * @throws LedgerException if the step number was used, the run is over or the record cannot be
+     *     written
+     */
+    public void step(long step) {
+      synchronized (Ledger.this) {
+        requireCurrent();
+        if (step <= lastStep) {
+          throw new LedgerException("a step number comes back: its noise would be repeated");
+        }
+        if (steps >= start.spec().steps()) {
+          throw new PrivacyBudgetException("refused: all planned steps of the run are used");
+        }
+        append(new Step(start.run(), step));
+        steps++;
+        lastStep = step;
+      }
+    }
+
+    /** Steps paid for by this run. */
+    public long steps() {
+      synchronized (Ledger.this) {
+        return steps;
+      }
+    }
+
+    /** Ends the run; {@code completed} is false if it is given up. What was paid stays paid. */
+    public void end(boolean completed) {
+      synchronized (Ledger.this) {
+        requireCurrent();
+        append(new RunEnd(start.run(), completed));
+        current = null;
+      }
+    }
+
+    private void requireCurrent() {
+      if (current != this) {
+        throw new LedgerException("the run is over");
+      }
+    }
+  }
+}

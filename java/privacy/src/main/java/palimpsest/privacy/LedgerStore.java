@@ -1,0 +1,292 @@
+package palimpsest.privacy;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.OpenOption;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.GeneralSecurityException;
+import java.security.MessageDigest;
+import java.util.EnumSet;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.SequencedMap;
+import java.util.Set;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
+
+/**
+ * The files of one ledger in a private directory: {@code NAME.ledger} (lines), {@code NAME.head}
+ * (count and hash of the last record, sealed with the secret), {@code NAME.secret} (32 random
+ * bytes) and {@code NAME.lock}. Directory 0700, files 0600, no links followed.
+ */
+final class LedgerStore {
+  private static final Set<PosixFilePermission> OWNER_ONLY =
+      PosixFilePermissions.fromString("rwx------");
+  private static final FileAttribute<Set<PosixFilePermission>> PRIVATE_FILE =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+  private static final long MAX_BYTES = 1L << 30;
+  private static final int MAX_HEAD = 512;
+
+  private final Path directory;
+  private final String dataSet;
+
+  LedgerStore(Path directory, String dataSet) {
+    if (!dataSet.matches("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")) {
+      throw new LedgerException(
+          "a data set's name has 1 to 64 letters, digits, dots, dashes and underscores");
+    }
+    this.directory = directory;
+    this.dataSet = dataSet;
+  }
+
+  private Path file(String kind) {
+    return directory.resolve(dataSet + "." + kind);
+  }
+
+  boolean exists() {
+    return Files.exists(file("head"), LinkOption.NOFOLLOW_LINKS)
+        || Files.exists(file("ledger"), LinkOption.NOFOLLOW_LINKS);
+  }
+
+  /** Makes the directory if it is missing; refuses one that others can look into. */
+  void requirePrivateDirectory() {
+    try {
+      if (!Files.exists(directory, LinkOption.NOFOLLOW_LINKS)) {
+        Files.createDirectories(directory.toAbsolutePath().getParent());
+        Files.createDirectory(directory, PosixFilePermissions.asFileAttribute(OWNER_ONLY));
+      }
+      if (!Files.isDirectory(directory, LinkOption.NOFOLLOW_LINKS)) {
+        throw new LedgerException("the private directory is not a directory: " + directory);
+      }
+      Set<PosixFilePermission> granted =
+          EnumSet.copyOf(Files.getPosixFilePermissions(directory, LinkOption.NOFOLLOW_LINKS));
+      if (!OWNER_ONLY.containsAll(granted)) {
+        throw new LedgerException(
+            "others can look into the private directory; run: chmod 700 " + directory);
+      }
+    } catch (IOException | UnsupportedOperationException e) {
+      throw new LedgerException("the private directory cannot be used: " + directory, e);
+    }
+  }
+
+  /** Holds the ledger for one process and one user of it; closing the channel lets go. */
+  FileChannel lock() {
+    FileChannel channel = null;
+    try {
+      channel = open(file("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+      FileLock lock = channel.tryLock();
+      if (lock != null) {
+        return channel;
+      }
+    } catch (OverlappingFileLockException e) {
+      closeQuietly(channel, e);
+      throw inUse();
+    } catch (IOException e) {
+      closeQuietly(channel, e);
+      throw new LedgerException("its lock file cannot be opened in " + directory, e);
+    }
+    LedgerException inUse = inUse();
+    closeQuietly(channel, inUse);
+    throw inUse;
+  }
+
+  private LedgerException inUse() {
+    return new LedgerException("another run is using the ledger of " + dataSet + "; wait for it");
+  }
+
+  private static void closeQuietly(FileChannel channel, Exception cause) {
+    if (channel != null) {
+      try {
+        channel.close();
+      } catch (IOException e) {
+        cause.addSuppressed(e);
+      }
+    }
+  }
+
+  private static FileChannel open(Path path, OpenOption... options) throws IOException {
+    Set<OpenOption> all = new java.util.HashSet<>(Set.of(options));
+    all.add(LinkOption.NOFOLLOW_LINKS);
+    return FileChannel.open(path, all, PRIVATE_FILE);
+  }
+
+  /** Makes the secret, and the head of an empty ledger. */
+  void create() {
+    try {
+      if (!Files.exists(file("secret"), LinkOption.NOFOLLOW_LINKS)) {
+        writeSecret();
+      }
+      writeHead(new LedgerHead(0, LedgerChain.ORIGIN));
+    } catch (IOException e) {
+      throw new LedgerException("it cannot be created in " + directory, e);
+    }
+  }
+
+  private void writeSecret() throws IOException {
+    byte[] secret = new byte[SecretKey.BYTES];
+    try (SecretKey random = SecretKey.fromOperatingSystem();
+        FileChannel out =
+            open(file("secret"), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+      MemorySegment.copy(random.words(), ValueLayout.JAVA_BYTE, 0, secret, 0, secret.length);
+      writeFully(out, secret);
+    } catch (FileAlreadyExistsException e) {
+      throw new LedgerException("its secret appeared while it was being made", e);
+    }
+    forceDirectory();
+  }
+
+  /** All bytes of the lines; empty if there are none yet. */
+  byte[] readLines() {
+    return readBounded(file("ledger"), MAX_BYTES);
+  }
+
+  private byte[] readBounded(Path path, long limit) {
+    try {
+      if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+        return new byte[0];
+      }
+      try (FileChannel in = open(path, StandardOpenOption.READ)) {
+        if (in.size() > limit) {
+          throw new LedgerException("file is larger than a ledger can be: " + path);
+        }
+        ByteBuffer bytes = ByteBuffer.allocate((int) in.size());
+        while (bytes.hasRemaining() && in.read(bytes) >= 0) {
+          continue;
+        }
+        return java.util.Arrays.copyOf(bytes.array(), bytes.position());
+      }
+    } catch (IOException e) {
+      throw new LedgerException("file cannot be read: " + path, e);
+    }
+  }
+
+  /**
+   * The sealed head.
+   *
+   * @throws LedgerException if it is missing or its seal does not match
+   */
+  LedgerHead readHead() {
+    byte[] bytes = readBounded(file("head"), MAX_HEAD);
+    try {
+      String text = new String(bytes, StandardCharsets.US_ASCII);
+      SequencedMap<String, Object> fields = FlatJson.read(text.stripTrailing());
+      LedgerHead head = new LedgerHead((Long) fields.get("count"), (String) fields.get("hash"));
+      byte[] claimed = text.getBytes(StandardCharsets.US_ASCII);
+      byte[] expected = headText(head).getBytes(StandardCharsets.US_ASCII);
+      if (MessageDigest.isEqual(claimed, expected)) {
+        return head;
+      }
+    } catch (IllegalArgumentException | ClassCastException | NullPointerException e) {
+      throw new LedgerException("its head file is missing or broken: " + file("head"), e);
+    }
+    throw new LedgerException("its head file was changed: " + file("head"));
+  }
+
+  private String headText(LedgerHead head) {
+    SequencedMap<String, Object> fields = new LinkedHashMap<>();
+    fields.put("count", head.count());
+    fields.put("hash", head.hash());
+    Mac mac = mac();
+    mac.update(
+        ("head " + dataSet + " " + FlatJson.write(fields)).getBytes(StandardCharsets.US_ASCII));
+    fields.put("seal", HexFormat.of().formatHex(mac.doFinal()));
+    return FlatJson.write(fields) + "\n";
+  }
+
+  private Mac mac() {
+    byte[] secret = readBounded(file("secret"), SecretKey.BYTES);
+    if (secret.length != SecretKey.BYTES) {
+      throw new LedgerException("its secret is missing or cut short: " + file("secret"));
+    }
+    try {
+      Mac mac = Mac.getInstance("HmacSHA256");
+      mac.init(new SecretKeySpec(secret, "HmacSHA256"));
+      return mac;
+    } catch (GeneralSecurityException e) {
+      throw new AssertionError("every Java platform has HmacSHA256", e);
+    }
+  }
+
+  /** HMAC-SHA256 of a file's bytes under the secret, as hexadecimal digits. */
+  String hmacOf(Path data) {
+    Mac mac = mac();
+    mac.update("file ".getBytes(StandardCharsets.US_ASCII));
+    try (InputStream in = Files.newInputStream(data)) {
+      byte[] buffer = new byte[1 << 16];
+      for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+        mac.update(buffer, 0, n);
+      }
+    } catch (IOException e) {
+      throw new LedgerException("the data file cannot be read", e);
+    }
+    return HexFormat.of().formatHex(mac.doFinal());
+  }
+
+  /**
+   * Appends a line at {@code position} and returns when it, the head and the directory are on disk.
+   */
+  void append(long position, String line, LedgerHead head) throws IOException {
+    try (FileChannel out =
+        open(file("ledger"), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+      if (out.size() != position) {
+        throw new LedgerException("its file was changed by someone else while in use");
+      }
+      out.position(position);
+      writeFully(out, line.getBytes(StandardCharsets.US_ASCII));
+    }
+    writeHead(head);
+  }
+
+  /** Cuts the file to its complete lines. */
+  void cut(long completeBytes) throws IOException {
+    try (FileChannel out = open(file("ledger"), StandardOpenOption.WRITE)) {
+      out.truncate(completeBytes);
+      out.force(true);
+    }
+  }
+
+  /** Replaces the head: written beside, forced, renamed, directory forced. */
+  void writeHead(LedgerHead head) throws IOException {
+    Path beside = file("head.new");
+    try (FileChannel out =
+        open(
+            beside,
+            StandardOpenOption.CREATE,
+            StandardOpenOption.WRITE,
+            StandardOpenOption.TRUNCATE_EXISTING)) {
+      writeFully(out, headText(head).getBytes(StandardCharsets.US_ASCII));
+    }
+    Files.move(
+        beside, file("head"), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    forceDirectory();
+  }
+
+  private void forceDirectory() throws IOException {
+    try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
+      channel.force(true);
+    }
+  }
+
+  private static void writeFully(FileChannel out, byte[] bytes) throws IOException {
+    ByteBuffer buffer = ByteBuffer.wrap(bytes);
+    while (buffer.hasRemaining()) {
+      out.write(buffer);
+    }
+    out.force(true);
+  }
+}

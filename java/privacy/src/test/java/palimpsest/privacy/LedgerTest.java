@@ -1,0 +1,464 @@
+package palimpsest.privacy;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import palimpsest.testing.FullTests;
+
+class LedgerTest {
+  private static final String NAME = "visits-2025";
+
+  @TempDir Path folder;
+  private Path state;
+
+  @BeforeEach
+  void setUp() {
+    state = folder.resolve("state");
+  }
+
+  private static MechanismSpec spec(int steps) {
+    return MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1.5, 0.1, 100, 10_000, steps, 1e-6);
+  }
+
+  private Ledger create() {
+    return Ledger.create(state, NAME, ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE);
+  }
+
+  private Path lines() {
+    return state.resolve(NAME + ".ledger");
+  }
+
+  private Path head() {
+    return state.resolve(NAME + ".head");
+  }
+
+  private Ledger.State stateOfLedger() {
+    return Ledger.verify(state, NAME).state();
+  }
+
+  /** Three steps of a run of five. */
+  private void writeShortRun() {
+    try (Ledger ledger = create();
+        SecretKey key = SecretKey.fromOperatingSystem()) {
+      Ledger.Run run = ledger.startRun(spec(5), key);
+      for (int step = 0; step < 3; step++) {
+        run.step(step);
+      }
+      run.end(false);
+    }
+  }
+
+  private static List<PrivacyEvent> paid(MechanismSpec spec, long steps) {
+    return List.of(new PrivacyEvent.PoissonGaussian(spec, steps));
+  }
+
+  @Test
+  void recordsComeBackToTheBit() throws IOException {
+    Path data = Files.writeString(folder.resolve("data.csv"), "text,label\n");
+    MechanismSpec user =
+        new MechanismSpec(
+            NeighbouringRelation.REPLACE_ONE, 0.1 + 0.2, 1 / 3.0, -1, 7, 1e-9, 11, 4, false);
+    List<LedgerRecord> written;
+    try (Ledger ledger =
+        Ledger.create(state, NAME, ProtectedUnit.USER, NeighbouringRelation.REPLACE_ONE)) {
+      ledger.setCap(Math.PI, 1e-7);
+      ledger.setCap(1e9, 1e-7);
+      ledger.fileSeen(data);
+      written = ledger.records();
+      assertEquals(4, written.size());
+    }
+    try (Ledger ledger = Ledger.open(state, NAME)) {
+      assertEquals(written, ledger.records());
+      assertEquals(1e9, ledger.cap().orElseThrow().epsilon());
+    }
+    for (LedgerRecord record :
+        List.of(
+            new LedgerRecord.RunStart("0123456789abcdef", "fedcba9876543210", true, user),
+            new LedgerRecord.Release("labels", false, new PrivacyEvent.Gaussian(0.7, 2)),
+            new LedgerRecord.Release("size", true, new PrivacyEvent.DiscreteLaplace(0.01, 1)),
+            new LedgerRecord.Repair(17))) {
+      assertEquals(record, LedgerCodec.record(LedgerCodec.fields(record)));
+    }
+  }
+
+  /** R23, R03: what is paid is what was written, step by step. */
+  @Test
+  void countsTheStepsThatWereWrittenNotThosePlanned() {
+    writeShortRun();
+    assertEquals(paid(spec(5), 3), Ledger.events(Ledger.read(state, NAME)));
+  }
+
+  /**
+   * R38: a resumed run has a new key, pays again for the steps it repeats, and may not reuse a key
+   * or a step number.
+   */
+  @Test
+  void repeatedStepsArePaidTwiceAndKeysNeverComeBack() {
+    writeShortRun();
+    try (Ledger ledger = Ledger.open(state, NAME);
+        SecretKey key = SecretKey.fromOperatingSystem()) {
+      Ledger.Run resumed = ledger.startRun(spec(5), key);
+      resumed.step(1);
+      resumed.step(2);
+      assertThrows(LedgerException.class, () -> resumed.step(2));
+      assertThrows(LedgerException.class, () -> resumed.step(0));
+      assertThrows(LedgerException.class, () -> ledger.startRun(spec(5), key));
+      resumed.end(true);
+      assertThrows(LedgerException.class, () -> resumed.step(9));
+      assertThrows(LedgerException.class, () -> ledger.startRun(spec(5), key));
+      assertEquals(
+          List.of(
+              new PrivacyEvent.PoissonGaussian(spec(5), 3),
+              new PrivacyEvent.PoissonGaussian(spec(5), 2)),
+          Ledger.events(ledger.records()));
+    }
+  }
+
+  /** R22: no step past the plan that was priced. */
+  @Test
+  void refusesAStepPastThePlan() {
+    try (Ledger ledger = create();
+        SecretKey key = SecretKey.fromOperatingSystem()) {
+      Ledger.Run run = ledger.startRun(spec(2), key);
+      run.step(0);
+      run.step(1);
+      assertThrows(PrivacyBudgetException.class, () -> run.step(2));
+      assertEquals(2, run.steps());
+    }
+  }
+
+  @Test
+  void refusesAnotherRelationOrUnit() {
+    MechanismSpec other =
+        MechanismSpec.of(NeighbouringRelation.REPLACE_ONE, 1.5, 0.1, 100, 10_000, 5, 1e-6);
+    try (Ledger ledger = create();
+        SecretKey key = SecretKey.fromOperatingSystem()) {
+      assertThrows(LedgerException.class, () -> ledger.startRun(other, key));
+      assertThrows(
+          LedgerException.class, () -> ledger.startRun(spec(5).withRecordsPerUser(3), key));
+    }
+  }
+
+  @Test
+  void oneUserAtATime() {
+    Ledger ledger = create();
+    assertThrows(LedgerException.class, () -> Ledger.open(state, NAME));
+    assertThrows(LedgerException.class, this::create);
+    ledger.close();
+    ledger.close();
+    assertThrows(LedgerException.class, () -> ledger.setCap(1, 1e-6));
+    Ledger.open(state, NAME).close();
+    assertThrows(LedgerException.class, this::create);
+  }
+
+  @Test
+  void aStepIsOnDiskBeforeItReturns() {
+    try (Ledger ledger = create();
+        SecretKey key = SecretKey.fromOperatingSystem()) {
+      Ledger.Run run = ledger.startRun(spec(3), key);
+      for (int step = 0; step < 3; step++) {
+        run.step(step);
+        List<LedgerRecord> read = Ledger.read(state, NAME);
+        assertEquals(new LedgerRecord.Step(run.start().run(), step), read.getLast());
+        assertEquals(Ledger.State.INTACT, stateOfLedger());
+      }
+    }
+  }
+
+  @Test
+  void filesAreTheOwnersAlone() throws IOException {
+    writeShortRun();
+    assertEquals("rwx------", PosixFilePermissions.toString(Files.getPosixFilePermissions(state)));
+    try (Stream<Path> files = Files.list(state)) {
+      for (Path file : files.toList()) {
+        assertEquals(
+            "rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
+      }
+    }
+    Files.setPosixFilePermissions(state, PosixFilePermissions.fromString("rwxr-x---"));
+    assertThrows(LedgerException.class, () -> Ledger.open(state, NAME));
+  }
+
+  @Test
+  void followsNoLinks() throws IOException {
+    writeShortRun();
+    Path elsewhere = folder.resolve("elsewhere");
+    Files.move(lines(), elsewhere);
+    Files.createSymbolicLink(lines(), elsewhere);
+    assertEquals(Ledger.State.BROKEN, stateOfLedger());
+    Path link = Files.createSymbolicLink(folder.resolve("link"), state);
+    assertThrows(LedgerException.class, () -> Ledger.open(link, NAME));
+  }
+
+  @Test
+  void refusesNamesThatLeaveTheDirectory() {
+    for (String name : List.of("", "../x", "a/b", ".hidden", "a\nb", "x".repeat(65), "a b")) {
+      assertThrows(
+          LedgerException.class,
+          () -> Ledger.create(state, name, ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE));
+    }
+  }
+
+  /** Any changed byte is found. */
+  @Test
+  void detectsAnyChange() throws IOException {
+    writeShortRun();
+    byte[] good = Files.readAllBytes(lines());
+    assertEquals(Ledger.State.INTACT, stateOfLedger());
+    Random random = new Random(5);
+    for (int at = 0; at < good.length; at += (int) FullTests.size(3, 1)) {
+      byte[] bad = good.clone();
+      bad[at] ^= (byte) (1 << random.nextInt(8));
+      Files.write(lines(), bad);
+      assertEquals(Ledger.State.BROKEN, stateOfLedger(), "byte " + at);
+    }
+    assertThrows(LedgerException.class, () -> Ledger.open(state, NAME));
+  }
+
+  @Test
+  void detectsRemovalReorderingAndReplay() throws IOException {
+    writeShortRun();
+    List<String> good = Files.readAllLines(lines());
+    for (int i = 0; i < good.size(); i++) {
+      List<String> bad = new java.util.ArrayList<>(good);
+      String line = bad.remove(i);
+      assertBroken(bad, "removed " + i);
+      bad.add(line);
+      if (i < good.size() - 1) {
+        assertBroken(bad, "moved " + i);
+      }
+      List<String> twice = new java.util.ArrayList<>(good);
+      twice.add(i, line);
+      assertBroken(twice, "repeated " + i);
+    }
+  }
+
+  private void assertBroken(List<String> content, String how) throws IOException {
+    Files.write(lines(), content);
+    assertEquals(Ledger.State.BROKEN, stateOfLedger(), how);
+    assertThrows(LedgerException.class, () -> Ledger.repair(state, NAME), how);
+  }
+
+  /** A meddler can recompute the public chain, but not the seal. */
+  @Test
+  void detectsARecomputedShorterChain() throws IOException {
+    writeShortRun();
+    List<LedgerRecord> kept = Ledger.read(state, NAME).subList(0, 4);
+    StringBuilder forged = new StringBuilder();
+    LedgerHead at = new LedgerHead(0, LedgerChain.ORIGIN);
+    for (LedgerRecord record : kept) {
+      String line = LedgerChain.line(record, at);
+      at = LedgerChain.headAfter(line, at);
+      forged.append(line);
+    }
+    Files.writeString(lines(), forged);
+    assertEquals(Ledger.State.BROKEN, stateOfLedger());
+    String seal = Files.readString(head()).replaceAll(".*\"seal\":\"([0-9a-f]*)\".*\n", "$1");
+    Files.writeString(
+        head(),
+        "{\"count\":%d,\"hash\":\"%s\",\"seal\":\"%s\"}\n".formatted(at.count(), at.hash(), seal));
+    assertEquals(Ledger.State.BROKEN, stateOfLedger());
+    Files.delete(head());
+    assertEquals(Ledger.State.BROKEN, stateOfLedger());
+    assertThrows(LedgerException.class, this::create);
+  }
+
+  @Test
+  void aPublishedHeadDetectsAnOlderCopy() throws IOException {
+    writeShortRun();
+    byte[] oldLines = Files.readAllBytes(lines());
+    byte[] oldHead = Files.readAllBytes(head());
+    LedgerHead published;
+    try (Ledger ledger = Ledger.open(state, NAME);
+        SecretKey key = SecretKey.fromOperatingSystem()) {
+      ledger.startRun(spec(1), key).step(0);
+      published = ledger.head();
+      ledger.setCap(9, 1e-6);
+    }
+    assertEquals(Ledger.State.INTACT, Ledger.verify(state, NAME, published).state());
+    Files.write(lines(), oldLines);
+    Files.write(head(), oldHead);
+    assertEquals(Ledger.State.INTACT, stateOfLedger());
+    assertEquals(Ledger.State.BROKEN, Ledger.verify(state, NAME, published).state());
+  }
+
+  /**
+   * A crash at any byte of an append: the records before it stay, the new one counts or is cut,
+   * never less.
+   */
+  @Test
+  void survivesACrashAtAnyByteOfAnAppend() throws IOException {
+    writeShortRun();
+    byte[] before = Files.readAllBytes(lines());
+    byte[] headBefore = Files.readAllBytes(head());
+    try (Ledger ledger = Ledger.open(state, NAME);
+        SecretKey key = SecretKey.fromOperatingSystem()) {
+      ledger.startRun(spec(1), key);
+    }
+    byte[] after = Files.readAllBytes(lines());
+    long records = Ledger.read(state, NAME).size();
+    int stride = (int) FullTests.size(13, 1);
+    int last = after.length;
+    int[] lengths =
+        IntStream.rangeClosed(before.length, last)
+            .filter(n -> (n - before.length) % stride == 0 || n >= last - 2)
+            .toArray();
+    for (int length : lengths) {
+      Files.write(lines(), Arrays.copyOf(after, length));
+      Files.write(head(), headBefore);
+      boolean torn = length > before.length && length < after.length;
+      assertEquals(torn ? Ledger.State.TORN : Ledger.State.INTACT, stateOfLedger());
+      if (torn) {
+        assertThrows(LedgerException.class, () -> Ledger.open(state, NAME));
+      }
+      assertEquals(torn, Ledger.repair(state, NAME));
+      long expected = length == before.length ? records - 1 : records;
+      assertEquals(expected, Ledger.read(state, NAME).size(), "length " + length);
+      assertEquals(paid(spec(5), 3), Ledger.events(Ledger.read(state, NAME)));
+      Ledger.open(state, NAME).close();
+    }
+  }
+
+  /** Bytes that were acknowledged cannot be cut as if they were torn. */
+  @Test
+  void repairNeverLowersTheTotal() throws IOException {
+    writeShortRun();
+    byte[] good = Files.readAllBytes(lines());
+    for (int length = 0; length < good.length; length += (int) FullTests.size(5, 1)) {
+      Files.write(lines(), Arrays.copyOf(good, length));
+      assertEquals(Ledger.State.BROKEN, stateOfLedger(), "cut to " + length);
+      assertThrows(LedgerException.class, () -> Ledger.repair(state, NAME));
+      assertEquals(length, Files.size(lines()));
+    }
+  }
+
+  @Test
+  void missingOrShortSecretIsAnError() throws IOException {
+    writeShortRun();
+    Path secret = state.resolve(NAME + ".secret");
+    byte[] bytes = Files.readAllBytes(secret);
+    Files.write(secret, Arrays.copyOf(bytes, 16));
+    assertEquals(Ledger.State.BROKEN, stateOfLedger());
+    Files.delete(secret);
+    assertEquals(Ledger.State.BROKEN, stateOfLedger());
+    assertThrows(LedgerException.class, this::create);
+  }
+
+  @Test
+  void fileCodesTellEqualFilesAndNothingElse() throws IOException {
+    Path data = Files.writeString(folder.resolve("data.csv"), "text,label\n");
+    try (Ledger ledger = create()) {
+      ledger.fileSeen(data);
+      ledger.fileSeen(data);
+      Files.writeString(data, "text,label\nx,y\n");
+      ledger.fileSeen(data);
+      List<LedgerRecord> records = ledger.records();
+      assertEquals(records.get(1), records.get(2));
+      assertNotEquals(records.get(2), records.get(3));
+    }
+    Path other = folder.resolve("other");
+    try (Ledger ledger =
+        Ledger.create(other, NAME, ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE)) {
+      ledger.fileSeen(data);
+      assertNotEquals(
+          Ledger.read(state, NAME).getLast(), ledger.records().getLast(), "codes are keyed");
+    }
+    assertFalse(Files.readString(lines()).contains("data.csv"));
+  }
+
+  @Test
+  void aWriteByAnotherHandStopsTheRun() throws IOException {
+    try (Ledger ledger = create();
+        SecretKey key = SecretKey.fromOperatingSystem()) {
+      Ledger.Run run = ledger.startRun(spec(5), key);
+      run.step(0);
+      byte[] good = Files.readAllBytes(lines());
+      Files.write(lines(), Arrays.copyOf(good, good.length - 10));
+      assertThrows(LedgerException.class, () -> run.step(1));
+      Files.write(lines(), good);
+      assertThrows(LedgerException.class, () -> run.step(1), "a failed ledger stays failed");
+    }
+  }
+
+  /** Random bytes and random mutations: read or refused with a LedgerException, nothing else. */
+  @Test
+  void fuzzedLinesAreReadOrRefused() throws IOException {
+    writeShortRun();
+    byte[] good = Files.readAllBytes(lines());
+    Random random = new Random(9);
+    String alphabet = "{}\":,-0123456789abcdefnumberhashtype\n\\\u007f";
+    for (int trial = 0; trial < 20_000; trial++) {
+      byte[] bad = good.clone();
+      int changes = 1 + random.nextInt(8);
+      for (int c = 0; c < changes; c++) {
+        bad[random.nextInt(bad.length)] = (byte) alphabet.charAt(random.nextInt(alphabet.length()));
+      }
+      if (random.nextInt(4) == 0) {
+        bad = Arrays.copyOfRange(bad, random.nextInt(200), 200 + random.nextInt(bad.length - 200));
+      }
+      try {
+        LedgerChain.read(bad);
+      } catch (LedgerException e) {
+        assertTrue(e.getMessage().startsWith("ledger: line "), e.getMessage());
+      }
+    }
+  }
+
+  @Test
+  void everyAcceptedTextIsCanonical() {
+    Random random = new Random(10);
+    String alphabet = "{}\":,-0129a \\";
+    int accepted = 0;
+    for (int trial = 0; trial < FullTests.size(150_000, 5_000_000); trial++) {
+      StringBuilder text = new StringBuilder("{\"");
+      int length = random.nextInt(12);
+      for (int i = 0; i < length; i++) {
+        text.append(alphabet.charAt(random.nextInt(alphabet.length())));
+      }
+      try {
+        assertEquals(text.toString(), FlatJson.write(FlatJson.read(text.toString())));
+        accepted++;
+      } catch (IllegalArgumentException e) {
+        assertTrue(e.getMessage().startsWith("ledger line: not canonical"), e.getMessage());
+      }
+    }
+    assertTrue(accepted > 5, "accepted " + accepted);
+    for (String text :
+        List.of(
+            "",
+            "{",
+            "{}x",
+            "{\"a\":01}",
+            "{\"a\":-0}",
+            "{\"a\":+1}",
+            "{\"a\":1,}",
+            "{\"a\":1.0}",
+            "{\"a\":9223372036854775808}",
+            "{\"a\":1,\"a\":1}",
+            "{\"a\": 1}",
+            "{\"a\":\"\\n\"}",
+            "{\"a\":null}",
+            "{\"a\":\"\u00e9\"}",
+            "{\"a\":{}}",
+            "{\"a\":-}",
+            "{\"a\":\u0661}")) {
+      assertThrows(IllegalArgumentException.class, () -> FlatJson.read(text), text);
+    }
+    assertEquals(Long.MIN_VALUE, FlatJson.read("{\"a\":-9223372036854775808}").get("a"));
+  }
+}
