@@ -1,0 +1,362 @@
+package palimpsest.engine.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static palimpsest.engine.kernel.Fixture.array;
+
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
+
+class LinearTest {
+  private static final double SCALE = 0.5;
+
+  /** A layer's parameters; bias and adapter may be null. */
+  private record Layer(Tensor weight, Tensor bias, Tensor a, Tensor b) {
+    static Layer of(Fixture fixture, int in, int out, boolean bias, int rank) {
+      return new Layer(
+          fixture.operand(out, in),
+          bias ? fixture.operand(out) : null,
+          rank == 0 ? null : fixture.operand(rank, in),
+          rank == 0 ? null : fixture.operand(out, rank));
+    }
+
+    Layer exact(Fixture fixture) {
+      Tensor[] t = fixture.exact(weight, bias, a, b);
+      return new Layer(t[0], t[1], t[2], t[3]);
+    }
+
+    LinearWeights pack(Kernels kernels, Fixture fixture) {
+      return kernels.linear().pack(weight, bias, true, fixture.arena());
+    }
+
+    LoraFactors packAdapter(Kernels kernels, Fixture fixture) {
+      if (a == null) {
+        return null;
+      }
+      int rank = (int) a.rows();
+      LoraFactors factors =
+          kernels.lora().allocate(rank, weight.cols(), weight.rows(), fixture.arena());
+      kernels.lora().pack(a, b, SCALE, factors);
+      return factors;
+    }
+  }
+
+  /** Inputs x, u (or null) and the start of y (null: overwrite); output y. */
+  private static Tensor forward(
+      Kernels kernels,
+      Fixture fixture,
+      LinearWeights weights,
+      LoraFactors factors,
+      DType type,
+      Tensor... in) {
+    boolean add = in[2] != null;
+    Tensor y = add ? fixture.copy(in[2], type) : fixture.empty(type, in[0].rows(), weights.out());
+    kernels.linear().forward(in[0], weights, in[1], factors, y, add);
+    return y;
+  }
+
+  /** Inputs dy, du (or null) and the start of dx (null: overwrite); output dx. */
+  private static Tensor backward(
+      Kernels kernels, Fixture fixture, LinearWeights weights, LoraFactors factors, Tensor... in) {
+    boolean add = in[2] != null;
+    DType type = kernels.wide();
+    Tensor dx = add ? fixture.copy(in[2], type) : fixture.empty(type, in[0].rows(), weights.in());
+    kernels.linear().backward(in[0], weights, in[1], factors, dx, add);
+    return dx;
+  }
+
+  private static double[] naiveForward(Arithmetic a, Layer layer, Tensor... in) {
+    int rows = (int) in[0].rows();
+    int width = (int) in[0].cols();
+    int out = (int) layer.weight.rows();
+    double[] y = a.timesTransposed(array(in[0]), array(layer.weight), rows, width, out);
+    if (layer.a != null) {
+      int rank = (int) layer.a.rows();
+      y = a.plus(y, a.timesTransposed(array(in[1]), array(layer.b), rows, rank, out));
+    }
+    if (layer.bias != null) {
+      for (int i = 0; i < y.length; i++) {
+        y[i] = a.add(y[i], layer.bias.get(i % out));
+      }
+    }
+    return in[2] == null ? y : a.plus(array(in[2]), y);
+  }
+
+  private static double[] naiveBackward(Arithmetic a, Layer layer, Tensor... in) {
+    int rows = (int) in[0].rows();
+    int out = (int) in[0].cols();
+    int width = (int) layer.weight.cols();
+    double[] dx = a.times(array(in[0]), array(layer.weight), rows, out, width);
+    if (layer.a != null) {
+      int rank = (int) layer.a.rows();
+      dx = a.plus(dx, a.times(array(in[1]), array(layer.a), rows, rank, width));
+    }
+    return in[2] == null ? dx : a.plus(array(in[2]), dx);
+  }
+
+  /** Runs {@code body} over every size, with bias, adapter and stride in turn. */
+  private static void overSizes(Kernels kernels, Body body) {
+    int turn = 0;
+    for (int rows : Fixture.ROWS) {
+      for (int in : Fixture.INNER) {
+        for (int out : Fixture.OUTER) {
+          turn++;
+          try (Fixture fixture = new Fixture(kernels, turn, turn % 3 == 0)) {
+            int rank = new int[] {0, 4, 8, 16}[turn % 4];
+            boolean add = turn % 5 == 0;
+            String size = rows + " rows, " + in + " to " + out + ", rank " + rank;
+            Layer layer = Layer.of(fixture, in, out, turn % 2 == 0, rank);
+            body.run(fixture, size + (add ? ", added" : ""), rows, layer, add);
+          }
+        }
+      }
+    }
+  }
+
+  private interface Body {
+    void run(Fixture fixture, String size, int rows, Layer layer, boolean add);
+  }
+
+  /** Activations [rows, width] beside low-rank ones and, to add to, a start. */
+  private static Tensor[] inputs(
+      Fixture fixture, Layer layer, int rows, long width, long outWidth, boolean add) {
+    return new Tensor[] {
+      fixture.compute(rows, width),
+      layer.a == null ? null : fixture.compute(rows, layer.a.rows()),
+      add ? fixture.wide(rows, outWidth) : null
+    };
+  }
+
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void forwardIsAsExactAsANaiveLoop(Kernels kernels) {
+    Kernels reference = Providers.REFERENCE;
+    overSizes(
+        kernels,
+        (fixture, size, rows, layer, add) -> {
+          Tensor[] in = inputs(fixture, layer, rows, layer.weight.cols(), layer.weight.rows(), add);
+          Layer exact = layer.exact(fixture);
+          Tensor expected =
+              forward(
+                  reference,
+                  fixture,
+                  exact.pack(reference, fixture),
+                  exact.packAdapter(reference, fixture),
+                  DType.F64,
+                  fixture.exact(in));
+          double[] naive = naiveForward(Arithmetic.of(kernels), layer, in);
+          LinearWeights weights = layer.pack(kernels, fixture);
+          LoraFactors factors = layer.packAdapter(kernels, fixture);
+          DType[] types =
+              add ? new DType[] {kernels.wide()} : new DType[] {kernels.compute(), kernels.wide()};
+          for (DType type : types) {
+            Tensor actual = forward(kernels, fixture, weights, factors, type, in);
+            Tolerance.check("y, " + size, actual, expected, naive);
+          }
+        });
+  }
+
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void backwardIsAsExactAsANaiveLoop(Kernels kernels) {
+    Kernels reference = Providers.REFERENCE;
+    overSizes(
+        kernels,
+        (fixture, size, rows, layer, add) -> {
+          // dy of odd width 53 has no place: P is what this product sums over.
+          if (layer.weight.rows() % 2 != 0) {
+            return;
+          }
+          Tensor[] in = inputs(fixture, layer, rows, layer.weight.rows(), layer.weight.cols(), add);
+          Layer exact = layer.exact(fixture);
+          Tensor expected =
+              backward(
+                  reference,
+                  fixture,
+                  exact.pack(reference, fixture),
+                  exact.packAdapter(reference, fixture),
+                  fixture.exact(in));
+          double[] naive = naiveBackward(Arithmetic.of(kernels), layer, in);
+          Tensor actual =
+              backward(
+                  kernels,
+                  fixture,
+                  layer.pack(kernels, fixture),
+                  layer.packAdapter(kernels, fixture),
+                  in);
+          Tolerance.check("dx, " + size, actual, expected, naive);
+        });
+  }
+
+  /** Inputs x, dy and the starts of dWeight and dBias (or null); outputs dWeight, dBias. */
+  private static Tensor[] exampleGrad(
+      Kernels kernels, Fixture fixture, int from, int to, Tensor... in) {
+    Tensor dWeight = fixture.copy(in[2], kernels.wide());
+    Tensor dBias = in[3] == null ? null : fixture.copy(in[3], kernels.wide());
+    kernels.linear().exampleGrad(in[0], in[1], from, to, dWeight, dBias);
+    return dBias == null ? new Tensor[] {dWeight} : new Tensor[] {dWeight, dBias};
+  }
+
+  private static double[][] naiveExampleGrad(Arithmetic a, int from, int to, Tensor... in) {
+    int width = (int) in[0].cols();
+    int out = (int) in[1].cols();
+    double[] dWeight = a.transposedTimes(array(in[1]), array(in[0]), from, to, out, width);
+    dWeight = a.plus(array(in[2]), dWeight);
+    if (in[3] == null) {
+      return new double[][] {dWeight};
+    }
+    double[] ones = new double[(int) in[0].rows()];
+    Arrays.fill(ones, 1);
+    double[] dBias = a.transposedTimes(ones, array(in[1]), from, to, 1, out);
+    return new double[][] {dWeight, a.plus(array(in[3]), dBias)};
+  }
+
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void exampleGradIsAsExactAsANaiveLoop(Kernels kernels) {
+    overSizes(
+        kernels,
+        (fixture, size, rows, layer, add) -> {
+          Tensor[] in = {
+            fixture.compute(rows, layer.weight.cols()),
+            fixture.compute(rows, layer.weight.rows()),
+            fixture.wide(layer.weight.rows(), layer.weight.cols()),
+            layer.bias == null ? null : fixture.wide(layer.weight.rows())
+          };
+          int from = rows / 3;
+          Tensor[] actual = exampleGrad(kernels, fixture, from, rows, in);
+          Tensor[] expected =
+              exampleGrad(Providers.REFERENCE, fixture, from, rows, fixture.exact(in));
+          double[][] naive = naiveExampleGrad(Arithmetic.of(kernels), from, rows, in);
+          String names = layer.bias == null ? "dWeight" : "dWeight dBias";
+          Tolerance.checkAll(size, names, actual, expected, naive);
+        });
+  }
+
+  @Test
+  void gradientsAgreeWithFiniteDifferences() {
+    Kernels kernels = Providers.REFERENCE;
+    try (Fixture fixture = new Fixture(kernels, 5)) {
+      Layer layer = Layer.of(fixture, 6, 5, true, 0);
+      Tensor x = fixture.wide(4, 6);
+      Tensor dy = fixture.wide(4, 5);
+      LinearWeights weights = layer.pack(kernels, fixture);
+      Tensor dx = backward(kernels, fixture, weights, null, dy, null, null);
+      Tensor[] zero = {x, dy, fixture.wide(5, 6).fill(0), fixture.wide(5).fill(0)};
+      Tensor[] gradients = exampleGrad(kernels, fixture, 0, 4, zero);
+      FiniteDifferences.check("dx", () -> loss(fixture, layer, x, dy), x, dx);
+      FiniteDifferences.check(
+          "dWeight", () -> loss(fixture, layer, x, dy), layer.weight, gradients[0]);
+      FiniteDifferences.check("dBias", () -> loss(fixture, layer, x, dy), layer.bias, gradients[1]);
+    }
+  }
+
+  private static double loss(Fixture fixture, Layer layer, Tensor x, Tensor dy) {
+    LinearWeights weights = layer.pack(Providers.REFERENCE, fixture);
+    Tensor y = forward(Providers.REFERENCE, fixture, weights, null, DType.F64, x, null, null);
+    return FiniteDifferences.inner(y, dy);
+  }
+
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void rowsAreBatchInvariant(Kernels kernels) {
+    try (Fixture own = new Fixture(kernels, 6)) {
+      for (int[] size : new int[][] {{172, 53, 8}, {18, 172, 0}, {64, 64, 4}}) {
+        Layer layer = Layer.of(own, size[0], size[1], true, size[2]);
+        LinearWeights weights = layer.pack(kernels, own);
+        LoraFactors factors = layer.packAdapter(kernels, own);
+        for (boolean add : new boolean[] {false, true}) {
+          Tensor[] forward = inputs(own, layer, 1, size[0], size[1], add);
+          Tensor[] backward = inputs(own, layer, 1, size[1], size[0], add);
+          Invariance.check(
+              kernels,
+              1,
+              place -> {
+                Fixture f = place.fixture();
+                Tensor y =
+                    forward(kernels, f, weights, factors, kernels.wide(), around(place, forward));
+                if (size[1] % 2 != 0) {
+                  return place.ownBits(y);
+                }
+                Tensor dx = backward(kernels, f, weights, factors, around(place, backward));
+                return place.ownBits(y, dx);
+              });
+        }
+      }
+    }
+  }
+
+  private static Tensor[] around(Invariance.Placement place, Tensor[] in) {
+    Tensor[] placed = new Tensor[in.length];
+    for (int i = 0; i < in.length; i++) {
+      placed[i] = in[i] == null ? null : place.around(in[i]);
+    }
+    return placed;
+  }
+
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void exampleGradientsAreBatchInvariant(Kernels kernels) {
+    try (Fixture own = new Fixture(kernels, 7)) {
+      for (int length : new int[] {1, 2, 3, 17}) {
+        Tensor x = own.compute(length, 64);
+        Tensor dy = own.compute(length, 53);
+        Tensor dWeight = own.wide(53, 64);
+        Tensor dBias = own.wide(53);
+        Invariance.check(
+            kernels,
+            length,
+            place -> {
+              int at = place.at();
+              Tensor[] in = {place.around(x), place.around(dy), dWeight, dBias};
+              return place.allBits(exampleGrad(kernels, place.fixture(), at, at + length, in));
+            });
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void weightsOfEveryFloatTypeArePacked(Kernels kernels) {
+    for (DType type : new DType[] {DType.F64, DType.F32, DType.BF16, DType.F16}) {
+      try (Fixture fixture = new Fixture(kernels, 8)) {
+        // Small integers are exact in every type, and so are their sums.
+        Tensor weight = fixture.arena().allocate(type, 5, 8);
+        Tensor x = fixture.arena().allocate(kernels.compute(), 3, 8);
+        for (int i = 0; i < 40; i++) {
+          weight.set(i, i % 7 - 3);
+          x.set(i % 24, i % 5 - 2);
+        }
+        LinearWeights weights = kernels.linear().pack(weight, null, false, fixture.arena());
+        assertEquals(8, weights.in());
+        assertEquals(5, weights.out());
+        Tensor y = forward(kernels, fixture, weights, null, kernels.wide(), x, null, null);
+        double[] expected =
+            new Arithmetic(DType.F64).timesTransposed(array(x), array(weight), 3, 8, 5);
+        for (int i = 0; i < expected.length; i++) {
+          assertEquals(expected[i], y.get(i), type.name());
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void backwardNeedsWeightsPackedForIt(Kernels kernels) {
+    try (Fixture fixture = new Fixture(kernels, 9)) {
+      Tensor weight = fixture.operand(8, 16);
+      LinearWeights without = kernels.linear().pack(weight, null, false, fixture.arena());
+      assertFalse(without.hasBackward());
+      assertTrue(kernels.linear().pack(weight, null, true, fixture.arena()).hasBackward());
+      Tensor dy = fixture.compute(2, 8);
+      assertThrows(
+          RuntimeException.class, () -> backward(kernels, fixture, without, null, dy, null, null));
+    }
+  }
+}
