@@ -143,9 +143,7 @@ public final class AdapterFolder implements AutoCloseable {
           targets(file, json.path("target_modules"), base),
           json.path("base_model_name_or_path").asText(""));
     } catch (ModelFileException e) {
-      throw e.getMessage().startsWith(file.toString())
-          ? e
-          : new ModelFileException(file + ": " + e.getMessage(), e);
+      throw e.in(file);
     }
   }
 

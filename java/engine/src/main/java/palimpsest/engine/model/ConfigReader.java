@@ -41,9 +41,7 @@ final class ConfigReader {
     try {
       return reader.read();
     } catch (ModelFileException e) {
-      throw e.getMessage().startsWith(file.toString())
-          ? e
-          : new ModelFileException(file + ": " + e.getMessage(), e);
+      throw e.in(file);
     }
   }
 

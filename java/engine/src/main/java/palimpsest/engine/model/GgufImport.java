@@ -72,7 +72,7 @@ public final class GgufImport {
    */
   public static void importTo(Path file, Path folder) {
     try (Gguf gguf = Gguf.open(file)) {
-      GgufImport model = new GgufImport(gguf);
+      GgufImport model = of(gguf);
       List<SafetensorsWriter.Item> items = model.items();
       byte[] tokenizer = GgufTokenizer.json(gguf);
       AtomicFiles.folder(
@@ -83,6 +83,14 @@ public final class GgufImport {
             SafetensorsWriter.write(
                 partial.resolve(SafetensorsFolder.SINGLE), items, Map.of("format", "pt"));
           });
+    }
+  }
+
+  private static GgufImport of(Gguf gguf) {
+    try {
+      return new GgufImport(gguf);
+    } catch (ModelFileException e) {
+      throw e.in(gguf.path());
     }
   }
 
