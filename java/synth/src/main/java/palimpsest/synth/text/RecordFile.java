@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
@@ -227,23 +226,7 @@ final class RecordFile {
     if (size < valid.length) {
       sink.problem(line, Problem.Kind.NUL_CHARACTER);
     }
-    return strip(clean, size);
-  }
-
-  private static byte[] strip(byte[] text, int size) {
-    int from = 0;
-    int to = size;
-    while (from < to && isBlank(text[from])) {
-      from++;
-    }
-    while (to > from && isBlank(text[to - 1])) {
-      to--;
-    }
-    return Arrays.copyOfRange(text, from, to);
-  }
-
-  private static boolean isBlank(byte b) {
-    return b == ' ' || b >= '\t' && b <= '\r';
+    return Utf8.strip(clean, size);
   }
 
   private String label(byte[] column) {

@@ -112,4 +112,33 @@ final class Utf8 {
     }
     return cut;
   }
+
+  /** A copy of the first {@code size} bytes without ASCII white space at both ends. */
+  static byte[] strip(byte[] text, int size) {
+    int from = 0;
+    int to = size;
+    while (from < to && isBlank(text[from])) {
+      from++;
+    }
+    while (to > from && isBlank(text[to - 1])) {
+      to--;
+    }
+    return Arrays.copyOfRange(text, from, to);
+  }
+
+  private static boolean isBlank(byte b) {
+    return b == ' ' || b >= '\t' && b <= '\r';
+  }
+
+  /** The bytes without a character that the end cuts off, if there is one. */
+  static byte[] withoutOpenEnd(byte[] bytes) {
+    for (int back = 1; back <= Math.min(3, bytes.length); back++) {
+      int at = bytes.length - back;
+      if ((bytes[at] & 0xC0) != 0x80) {
+        boolean open = bytes[at] < 0 && validLength(bytes, at) == 0 && length(bytes[at]) > back;
+        return open ? Arrays.copyOf(bytes, at) : bytes;
+      }
+    }
+    return bytes;
+  }
 }
