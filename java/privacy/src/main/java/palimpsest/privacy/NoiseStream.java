@@ -171,27 +171,38 @@ public final class NoiseStream {
   private void superblock(
       long number, long step, double sigma, int[] words, long[] noise, boolean[] decided) {
     ChaCha20.blocks(key, purpose.word(), step, (int) (number * LANES), LANES, words);
+    double[] pair = new double[3];
     for (int lane = 0; lane < LANES; lane++) {
       for (int p = 0; p < PAIRS; p++) {
-        int at = lane * ChaCha20.BLOCK_WORDS + PAIRS * p;
-        pair(words, at, sigma, noise, decided, 2 * LANES * p + lane);
+        int at = 2 * LANES * p + lane;
+        gaussianPair(words, lane * ChaCha20.BLOCK_WORDS + PAIRS * p, sigma, pair);
+        double limit = 0.5 - widening * pair[2];
+        round(pair[0], limit, noise, decided, at);
+        round(pair[1], limit, noise, decided, at + LANES);
       }
     }
   }
 
+  /** The nearest integer, and whether it is certain: x is at most {@code limit} from it. */
+  private static void round(double x, double limit, long[] noise, boolean[] decided, int at) {
+    double rounded = x + ROUNDER;
+    noise[at] = Double.doubleToRawLongBits(rounded) - ROUNDER_BITS;
+    decided[at] = Math.abs(x - (rounded - ROUNDER)) < limit;
+  }
+
   /**
-   * Elements {@code at} (cosine) and {@code at + 16} (sine) from four words. docs/noise.md, "The
-   * fast path".
+   * Sigma times the cosine variate and sigma times the sine variate of four words, and a bound of
+   * the error of both, which is infinite where none is proved.
+   *
+   * @param out receives the two values and the bound
    */
-  private void pair(int[] words, int word, double sigma, long[] noise, boolean[] decided, int at) {
+  static void gaussianPair(int[] words, int word, double sigma, double[] out) {
     double d = distanceFromNearestEnd(words[word], words[word + 1]);
     boolean nearOne = Integer.compareUnsigned(words[word + 1], NEAR_ONE) >= 0;
     double radius = sigma * Math.sqrt(2 * negativeLog(d, nearOne));
     double inverse =
         Double.longBitsToDouble(TWICE_BIAS - (Double.doubleToRawLongBits(d) & EXPONENT_MASK));
-    double half = radius * 0x1p-49 + (sigma * (0x1p-52 + 0.75 * inverse) + 0x1p-52);
-    double limit = d >= 0x1p20 ? 0.5 - widening * half : -1;
-
+    double error = radius * 0x1p-49 + (sigma * (0x1p-52 + 0.75 * inverse) + 0x1p-52);
     int turned = words[word + 3] + 0x20000000;
     int quadrant = turned >>> 30;
     double y =
@@ -203,14 +214,9 @@ public final class NoiseStream {
     boolean odd = (quadrant & 1) != 0;
     double first = odd ? sine : cosine;
     double second = odd ? cosine : sine;
-    double x = radius * ((quadrant + 1 & 2) != 0 ? -first : first);
-    double rounded = x + ROUNDER;
-    noise[at] = Double.doubleToRawLongBits(rounded) - ROUNDER_BITS;
-    decided[at] = Math.abs(x - (rounded - ROUNDER)) < limit;
-    x = radius * ((quadrant & 2) != 0 ? -second : second);
-    rounded = x + ROUNDER;
-    noise[at + LANES] = Double.doubleToRawLongBits(rounded) - ROUNDER_BITS;
-    decided[at + LANES] = Math.abs(x - (rounded - ROUNDER)) < limit;
+    out[0] = radius * ((quadrant + 1 & 2) != 0 ? -first : first);
+    out[1] = radius * ((quadrant & 2) != 0 ? -second : second);
+    out[2] = d >= 0x1p20 ? error : Double.POSITIVE_INFINITY;
   }
 
   /** 2^64 U, or 2^64 (1 - U) near one, at the middle of the unseen bits and rounded once. */

@@ -48,7 +48,23 @@ final class GaussianOracle {
       u = u.shiftLeft(64).add(unsigned(words[4 * pair + 1], words[4 * pair]));
       v = v.shiftLeft(64).add(unsigned(words[4 * pair + 3], words[4 * pair + 2]));
     }
-    BigDecimal scale = new BigDecimal(BigInteger.ONE.shiftLeft(64 * LEVELS));
+    return value(u, v, 64 * LEVELS, sine, sigma);
+  }
+
+  /**
+   * Distance of {@code x} from sigma N for U and V at one end of what four words leave open: all
+   * unseen bits zero (but for one at the bottom, so that U is not zero), or all one.
+   */
+  static double distance(int[] words, boolean end, boolean sine, double sigma, double x) {
+    BigInteger open = end ? BigInteger.ONE.shiftLeft(64).subtract(BigInteger.ONE) : BigInteger.ONE;
+    BigInteger u = unsigned(words[1], words[0]).shiftLeft(64).add(open);
+    BigInteger v = unsigned(words[3], words[2]).shiftLeft(64).add(open);
+    return value(u, v, 128, sine, sigma).subtract(new BigDecimal(x)).abs().doubleValue();
+  }
+
+  private static BigDecimal value(
+      BigInteger u, BigInteger v, int width, boolean sine, double sigma) {
+    BigDecimal scale = new BigDecimal(BigInteger.ONE.shiftLeft(width));
     BigDecimal uniform = new BigDecimal(u).divide(scale, DIGITS);
     BigDecimal angle = TWO_PI.multiply(new BigDecimal(v).divide(scale, DIGITS), DIGITS);
     BigDecimal radius = log(uniform).multiply(TWO).negate().sqrt(DIGITS);

@@ -5,9 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -36,6 +39,85 @@ class NoiseStreamTest {
     }
   }
 
+  /**
+   * The error that docs/noise.md proves is never passed, on random words and on words at the ends
+   * of every range.
+   */
+  @Test
+  void errorOfTheFastPathIsWithinItsBound() {
+    Random random = new Random(3);
+    int[] edges = {0, 1, -1, 0xB504EFFF, 0xB504F000, 0x1fffffff, 0x20000000, 0x5fffffff, 1 << 20};
+    double worst = 0;
+    double sigma = 0x1p22;
+    int count = (int) FullTests.size(4000, 1_000_000);
+    for (int trial = 0; trial < count; trial++) {
+      int[] words = {random.nextInt(), random.nextInt(), random.nextInt(), random.nextInt()};
+      if (trial % 4 == 1) {
+        words[random.nextInt(4)] = edges[random.nextInt(edges.length)];
+      } else if (trial % 4 == 2) {
+        words[1] >>= random.nextInt(32);
+      }
+      double[] pair = new double[3];
+      NoiseStream.gaussianPair(words, 0, sigma, pair);
+      for (boolean sine : new boolean[] {false, true}) {
+        for (boolean end : new boolean[] {false, true}) {
+          double exact = GaussianOracle.distance(words, end, sine, sigma, pair[sine ? 1 : 0]);
+          worst = Math.max(worst, exact / pair[2]);
+        }
+      }
+    }
+    assertTrue(worst < 1, "error over its bound: " + worst);
+    assertTrue(worst > 0.05, "the bound is needlessly wide: " + worst);
+  }
+
+  /** The integers that the native kernel is checked against: same file, same key. */
+  @Test
+  void goldenIntegersAreThoseOfTheNativeTest() throws IOException {
+    Path file =
+        Path.of(System.getProperty("palimpsest.root", "../.."), "native/test/noise_golden.inc");
+    byte[] bytes = new byte[32];
+    for (int i = 0; i < 32; i++) {
+      bytes[i] = (byte) i;
+    }
+    String[] cases = Files.readString(file).replaceAll("//.*", "").split("\\}\\},");
+    int seen = 0;
+    try (SecretKey counting = SecretKey.insecureOf(bytes)) {
+      for (String text : cases) {
+        String[] f = text.replaceAll("[{}u\\s]+", " ").strip().split("[ ,]+");
+        if (f.length >= 13) {
+          checkGoldenCase(new NoiseStream(counting), f);
+          seen++;
+        }
+      }
+    }
+    assertEquals(6, seen);
+  }
+
+  /**
+   * Fields: step, first element, count, sigma, eight integers, checksum, then pairs of undecided
+   * element and integer.
+   */
+  private static void checkGoldenCase(NoiseStream stream, String[] f) {
+    long step = Long.parseUnsignedLong(f[0]);
+    long first = Long.parseLong(f[1]);
+    double sigma = Double.parseDouble(f[3]);
+    long[] noise = new long[Integer.parseInt(f[2])];
+    stream.addTo(noise, first, step, sigma);
+    for (int i = 0; i < 8; i++) {
+      assertEquals(Long.parseLong(f[4 + i]), noise[i]);
+    }
+    long checksum = 0;
+    for (int i = 0; i < noise.length; i++) {
+      checksum += (2L * i + 1) * noise[i];
+    }
+    assertEquals(Long.parseUnsignedLong(f[12]), checksum);
+    for (int i = 13; i < f.length; i += 2) {
+      long element = Long.parseLong(f[i]);
+      assertEquals(Long.parseLong(f[i + 1]), stream.exact(element, step, sigma));
+      assertEquals(Long.parseLong(f[i + 1]), noise[(int) (element - first)]);
+    }
+  }
+
   @Test
   void slowPathGivesTheSameIntegers() {
     double sigma = 0x1.cp20;
@@ -45,7 +127,7 @@ class NoiseStreamTest {
       slow[i] = new NoiseStream(key).exact(77 + i, 3, sigma);
     }
     assertArrayEquals(fast, slow);
-    for (double widening : new double[] {0x1p25, 0x1p27, Double.MAX_VALUE}) {
+    for (double widening : new double[] {0x1p25, 0x1p27, 1e300}) {
       long[] widened = new long[4096];
       new NoiseStream(key, Purpose.NOISE, widening).addTo(widened, 77, 3, sigma);
       assertArrayEquals(fast, widened, "band widened by " + widening);
