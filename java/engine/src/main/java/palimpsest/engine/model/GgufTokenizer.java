@@ -5,19 +5,24 @@ import static palimpsest.engine.weights.ModelFileException.quote;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import palimpsest.engine.weights.Gguf;
 
 /**
  * The tokenizer of a GGUF file as Hugging Face's tokenizer.json: byte-level BPE ({@code gpt2}) from
- * its merges.
+ * its merges, SentencePiece BPE ({@code llama}) from its scores.
  */
 final class GgufTokenizer {
   private static final String PREFIX = "tokenizer.ggml.";
+  private static final String SPACE = "\u2581";
+  private static final int NORMAL = 1;
   private static final int CONTROL = 3;
   private static final int USER_DEFINED = 4;
+  private static final int MAX_PIECE = 1024;
   private static final JsonMapper JSON = new JsonMapper();
 
   private final Gguf gguf;
@@ -53,8 +58,10 @@ final class GgufTokenizer {
     addedTokens(json.putArray("added_tokens"));
     switch (model) {
       case "gpt2" -> byteLevel();
+      case "llama" -> sentencePiece();
       default ->
-          throw gguf.refuse("tokenizer model " + quote(model) + " cannot be imported; gpt2 can");
+          throw gguf.refuse(
+              "tokenizer model " + quote(model) + " cannot be imported; gpt2 and llama can");
     }
     return ConfigWriter.bytes(json);
   }
@@ -94,17 +101,83 @@ final class GgufTokenizer {
     }
   }
 
+  /**
+   * SentencePiece BPE as a merge table: every split of a piece into two pieces, best score of the
+   * whole first. Spaces are U+2581, unknown characters bytes {@code <0xNN>}.
+   */
+  private void sentencePiece() {
+    if (gguf.has(PREFIX + "add_space_prefix") && gguf.flag(PREFIX + "add_space_prefix")) {
+      throw gguf.refuse("a tokenizer that puts a space in front of a text cannot be imported");
+    }
+    json.set("normalizer", replace(" ", SPACE));
+    json.putNull("pre_tokenizer");
+    json.putNull("post_processor");
+    ObjectNode decoder = json.putObject("decoder").put("type", "Sequence");
+    ArrayNode steps = decoder.putArray("decoders");
+    steps.add(replace(SPACE, " "));
+    steps.addObject().put("type", "ByteFallback");
+    steps.addObject().put("type", "Fuse");
+    ObjectNode bpe = bpe(true);
+    Map<String, Integer> ids = vocabulary(bpe);
+    merges(ids, bpe.putArray("merges"));
+  }
+
+  private void merges(Map<String, Integer> ids, ArrayNode merges) {
+    float[] scores = gguf.reals(PREFIX + "scores");
+    if (scores.length != tokens.size()) {
+      throw gguf.refuse(scores.length + " scores for " + tokens.size() + " tokens");
+    }
+    IntStream.range(0, tokens.size())
+        .filter(id -> types[id] == NORMAL)
+        .boxed()
+        .sorted(Comparator.comparing((Integer id) -> -scores[id]))
+        .forEach(id -> addSplits(tokens.get(id), ids, merges));
+  }
+
+  private void addSplits(String whole, Map<String, Integer> ids, ArrayNode merges) {
+    if (whole.length() > MAX_PIECE) {
+      throw gguf.refuse("token " + quote(whole) + " is longer than " + MAX_PIECE);
+    }
+    for (int at = 1; at < whole.length(); at = whole.offsetByCodePoints(at, 1)) {
+      Integer left = ids.get(whole.substring(0, at));
+      Integer right = ids.get(whole.substring(at));
+      if (left != null && right != null && types[left] == NORMAL && types[right] == NORMAL) {
+        merges.addArray().add(whole.substring(0, at)).add(whole.substring(at));
+      }
+    }
+  }
+
+  private static ObjectNode replace(String from, String to) {
+    ObjectNode node = JSON.createObjectNode();
+    node.put("type", "Replace");
+    node.putObject("pattern").put("String", from);
+    node.put("content", to);
+    return node;
+  }
+
   private ObjectNode bpe(boolean byteFallback) {
     ObjectNode bpe = json.putObject("model");
     bpe.put("type", "BPE");
     bpe.putNull("dropout");
-    bpe.putNull("unk_token");
+    if (byteFallback) {
+      bpe.put("unk_token", tokens.get(unknown()));
+    } else {
+      bpe.putNull("unk_token");
+    }
     bpe.putNull("continuing_subword_prefix");
     bpe.putNull("end_of_word_suffix");
-    bpe.put("fuse_unk", false);
+    bpe.put("fuse_unk", byteFallback);
     bpe.put("byte_fallback", byteFallback);
     bpe.put("ignore_merges", false);
     return bpe;
+  }
+
+  private int unknown() {
+    int id = gguf.integer(PREFIX + "unknown_token_id");
+    if (id >= tokens.size()) {
+      throw gguf.refuse("the unknown token " + id + " is outside the vocabulary");
+    }
+    return id;
   }
 
   private Map<String, Integer> vocabulary(ObjectNode bpe) {

@@ -109,6 +109,40 @@ class GgufImportTest {
     assertTrue(json.at("/added_tokens/0/special").asBoolean());
   }
 
+  /** Norm weights are stored as 1 + w; no rows are permuted; both post norms have their place. */
+  @Test
+  void mapsGemma() throws IOException {
+    try (ModelFolder model = ModelFolder.open(imported(TinyGguf.gemma()))) {
+      DecoderConfig config = model.config();
+      assertEquals("gemma3_text", config.family());
+      assertEquals(Math.sqrt(8), config.embeddingScale());
+      assertEquals(List.of(16), config.attention().windows());
+      assertEquals(1e4, config.ropeBase(0));
+      assertEquals(2001, model.weight(Role.QUERY, 0).get(1, 0));
+      assertEquals(1000 - 1 + 3 / 16f, model.weight(Role.ATTENTION_NORM, 0).get(3));
+      assertEquals(5000 - 1 + 3 / 16f, model.weight(Role.QUERY_NORM, 0).get(3));
+      assertEquals(6000 - 1, model.weight(Role.KEY_NORM, 0).get(0));
+      assertEquals(8000 - 1, model.weight(Role.POST_ATTENTION_NORM, 0).get(0));
+      assertEquals(9000 - 1, model.weight(Role.FEED_FORWARD_NORM, 0).get(0));
+      assertEquals(13000 - 1, model.weight(Role.POST_FEED_FORWARD_NORM, 0).get(0));
+      assertEquals(14000 - 1, model.weight(Role.FINAL_NORM, 0).get(0));
+      assertEquals(12002, model.weight(Role.DOWN, 0).get(2, 0));
+    }
+  }
+
+  /** Best whole first; a split needs two pieces of the vocabulary ("aba" has "ab" + "a" only). */
+  @Test
+  void rebuildsMergesFromScores() throws IOException {
+    Path folder = imported(TinyGguf.gemma());
+    JsonNode json = new ObjectMapper().readTree(folder.resolve("tokenizer.json").toFile());
+    assertEquals("[[\"ab\",\"a\"],[\"a\",\"b\"]]", json.at("/model/merges").toString());
+    assertTrue(json.at("/model/byte_fallback").asBoolean());
+    assertEquals("<unk>", json.at("/model/unk_token").asText());
+    assertEquals("\u2581", json.at("/normalizer/content").asText());
+    assertEquals(3, json.get("added_tokens").size());
+    assertFalse(json.at("/added_tokens/2/special").asBoolean(), "user-defined");
+  }
+
   @Test
   void anUntiedHeadIsKept() throws IOException {
     GgufBuilder untied =

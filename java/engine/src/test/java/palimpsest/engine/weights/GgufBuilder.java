@@ -22,7 +22,7 @@ public final class GgufBuilder {
     return this;
   }
 
-  /** Value: Integer, Float, Boolean, String, String[] or int[]. */
+  /** Value: Integer, Float, Boolean, String, String[], int[] or float[]. */
   public GgufBuilder set(String key, Object value) {
     settings.put(key, value);
     return this;
@@ -81,6 +81,12 @@ public final class GgufBuilder {
         out.put(int32(9)).put(int32(5)).put(int64(numbers.length));
         for (int number : numbers) {
           out.put(int32(number));
+        }
+      }
+      case float[] numbers -> {
+        out.put(int32(9)).put(int32(6)).put(int64(numbers.length));
+        for (float number : numbers) {
+          out.put(int32(Float.floatToIntBits(number)));
         }
       }
       default -> throw new IllegalArgumentException(value.toString());
