@@ -18,17 +18,16 @@ public final class Shared {
     return demand(Path.of(folder, relative), "shared file " + relative);
   }
 
-  /** The GGUF file of SmolLM2-135M-Instruct, by property or from the cache. */
-  public static Path smollm2Gguf() {
-    String set = System.getProperty("palimpsest.smollm2.gguf");
-    Path cache = Path.of(System.getProperty("user.home"), ".cache", "palimpsest");
-    Path path =
-        set == null || set.isEmpty()
-            ? cache.resolve("smollm2-135m").resolve("SmolLM2-135M-Instruct.Q4_1.gguf")
-            : Path.of(set);
-    Assumptions.assumeTrue(
-        Files.isRegularFile(path), "SmolLM2 is not here: set palimpsest.smollm2.gguf");
-    return path;
+  /** The folder of SmolLM2-135M-Instruct as {@code palimpsest model get} leaves it. */
+  public static Path smollm2() {
+    String cache = System.getenv("XDG_CACHE_HOME");
+    Path base =
+        cache != null && !cache.isBlank()
+            ? Path.of(cache)
+            : Path.of(System.getProperty("user.home"), ".cache");
+    return demand(
+        base.resolve("palimpsest/models/smollm2-135m"),
+        "the model smollm2-135m (palimpsest model get smollm2-135m)");
   }
 
   private static Path demand(Path path, String what) {

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -173,7 +172,7 @@ class TemplateTest {
   }
 
   @Test
-  void cuttingBytesBeforehandChangesNoToken() throws IOException {
+  void cuttingBytesBeforehandChangesNoToken() {
     Tokenizer tokenizer = Tokenizers.gpt2();
     Template template = Template.describe(tokenizer, LABELS, "text", Control.of(tokenizer));
     String text =
@@ -186,7 +185,7 @@ class TemplateTest {
   }
 
   @Test
-  void theGenericPrefixIsAsLong() throws IOException {
+  void theGenericPrefixIsAsLong() {
     for (Tokenizer tokenizer : List.of(SMALL, Tokenizers.gpt2(), Tokenizers.smollm2())) {
       Control control = new Control(OptionalInt.of(5), Control.of(tokenizer).end());
       for (Template template :
@@ -249,7 +248,7 @@ class TemplateTest {
   }
 
   @Test
-  void theDefaultForSmollm2IsWhatWasMeasured() throws IOException {
+  void theDefaultForSmollm2IsWhatWasMeasured() {
     Tokenizer tokenizer = Tokenizers.smollm2();
     Template template =
         Template.describe(tokenizer, trec(), "trivia question", Control.of(tokenizer));

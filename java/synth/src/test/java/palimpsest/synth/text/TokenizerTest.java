@@ -197,7 +197,7 @@ class TokenizerTest {
   }
 
   @Test
-  void bytesWithoutATokenVanish() throws IOException {
+  void bytesWithoutATokenVanish() {
     Tokenizer tokenizer = Tokenizers.smollm2();
     assertEquals(0, tokenizer.encode("\u0004\u0006\u0013").length);
     assertEquals("ab", tokenizer.decodeText(tokenizer.encode("a\u0004b")));
@@ -213,7 +213,7 @@ class TokenizerTest {
   }
 
   @Test
-  void endTokensComeMostSpecificFirst() throws IOException {
+  void endTokensComeMostSpecificFirst() {
     assertEquals(List.of(50256), Tokenizers.gpt2().endTokenCandidates());
     assertEquals(List.of(2, 0), Tokenizers.smollm2().endTokenCandidates());
     assertEquals(List.of(264, 262), Tokenizers.small().endTokenCandidates());

@@ -1,7 +1,6 @@
 package palimpsest.synth.text;
 
 import java.io.ByteArrayInputStream;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import palimpsest.testing.Shared;
 
@@ -19,10 +18,9 @@ final class Tokenizers {
     return gpt2;
   }
 
-  static synchronized Tokenizer smollm2() throws IOException {
+  static synchronized Tokenizer smollm2() {
     if (smollm2 == null) {
-      byte[] json = GgufVocabulary.smollm2TokenizerJson(Shared.smollm2Gguf());
-      smollm2 = Tokenizer.read(new ByteArrayInputStream(json), "smollm2");
+      smollm2 = Tokenizer.read(Shared.smollm2().resolve("tokenizer.json"));
     }
     return smollm2;
   }

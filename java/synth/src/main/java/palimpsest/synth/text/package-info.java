@@ -1,0 +1,7 @@
+/**
+ * From a file of private records to token ids and back: {@link palimpsest.synth.text.Records}
+ * reads, {@link palimpsest.synth.text.Template} puts a public prompt around each record, {@link
+ * palimpsest.synth.text.Tokenizer} gives the ids. Every function of private text here is total, and
+ * no message tells of one record.
+ */
+package palimpsest.synth.text;
