@@ -6,7 +6,6 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
@@ -167,15 +166,6 @@ public final class Gguf implements AutoCloseable {
   /** An error about this file. */
   public ModelFileException refuse(String problem) {
     return file.refuse(problem);
-  }
-
-  /** All settings, by key. */
-  public Set<String> keys() {
-    return Collections.unmodifiableSet(header.settings().keySet());
-  }
-
-  Map<String, Object> settings() {
-    return header.settings();
   }
 
   @Override

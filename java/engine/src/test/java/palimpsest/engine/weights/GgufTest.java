@@ -207,7 +207,7 @@ class GgufTest {
     Random random = new Random(11);
     Path path = folder.resolve("fuzz.gguf");
     int opened = 0;
-    for (int round = 0; round < 1500; round++) {
+    for (int round = 0; round < 600; round++) {
       Files.write(path, Damage.apply(good, good.length - 64, random));
       try (Gguf gguf = Gguf.open(path);
           TensorArena arena = new TensorArena()) {
@@ -217,6 +217,6 @@ class GgufTest {
         assertFalse(e.getMessage().contains("\n"));
       }
     }
-    assertTrue(opened > 0 && opened < 750, opened + " opened");
+    assertTrue(opened > 0 && opened < 300, opened + " opened");
   }
 }

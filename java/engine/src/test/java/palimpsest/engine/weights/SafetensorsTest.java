@@ -272,7 +272,7 @@ class SafetensorsTest {
     Random random = new Random(7);
     Path path = folder.resolve("fuzz.safetensors");
     int opened = 0;
-    for (int round = 0; round < 1500; round++) {
+    for (int round = 0; round < 600; round++) {
       Files.write(path, Damage.apply(good, 8 + header.length(), random));
       try (Safetensors file = Safetensors.open(path)) {
         file.names().forEach(name -> readAll(file, name));
@@ -281,7 +281,7 @@ class SafetensorsTest {
         assertFalse(e.getMessage().contains("\n"));
       }
     }
-    assertTrue(opened > 0 && opened < 750, opened + " opened");
+    assertTrue(opened > 0 && opened < 300, opened + " opened");
   }
 
   private static void readAll(Safetensors file, String name) {
