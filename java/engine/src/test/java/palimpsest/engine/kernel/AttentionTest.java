@@ -165,6 +165,7 @@ class AttentionTest {
   @ParameterizedTest
   @MethodSource(Providers.ALL)
   void isAsExactAsANaiveLoop(Kernels kernels) {
+    Tolerance tolerance = new Tolerance();
     int turn = 0;
     for (int[] heads : HEADS) {
       for (int[] lengths : GROUPS) {
@@ -180,18 +181,26 @@ class AttentionTest {
             String size = shape + " of " + heads[2] + ", " + Arrays.toString(lengths);
             for (DType type : new DType[] {kernels.compute(), kernels.wide()}) {
               Tensor[] actual = run(kernels, fixture, spans, shape, type, in);
-              Tolerance.checkAll(size, "out lse dq dk dv", actual, expected, naive);
+              tolerance.add(
+                  "heads " + heads[0] + " over " + heads[1] + " of " + heads[2],
+                  size,
+                  "out lse dq dk dv",
+                  actual,
+                  expected,
+                  naive);
             }
           }
         }
       }
     }
+    tolerance.verify();
   }
 
   /** Keys before the queries' own: what a cache holds. */
   @ParameterizedTest
   @MethodSource(Providers.ALL)
   void cachedKeysAreSeenAsExactlyAsByANaiveLoop(Kernels kernels) {
+    Tolerance tolerance = new Tolerance();
     for (int[] heads : HEADS) {
       for (int window : WINDOWS) {
         try (Fixture fixture = new Fixture(kernels, 3)) {
@@ -208,10 +217,17 @@ class AttentionTest {
           double[][] naive = new Naive(Arithmetic.of(kernels), spans, shape, in).results();
           Tensor[] actual = forward(kernels, fixture, spans, shape, in);
           double[][] outputs = {naive[0], naive[1]};
-          Tolerance.checkAll(shape + " of " + heads[2], "out lse", actual, expected, outputs);
+          tolerance.add(
+              "heads " + heads[0] + " over " + heads[1] + " of " + heads[2],
+              shape + " of " + heads[2],
+              "out lse",
+              actual,
+              expected,
+              outputs);
         }
       }
     }
+    tolerance.verify();
   }
 
   @Test
@@ -303,7 +319,7 @@ class AttentionTest {
   @MethodSource(Providers.ALL)
   void isBatchInvariantWithAndWithoutNeighbouringSpans(Kernels kernels) {
     int[] heads = {4, 2, 16};
-    for (int window : WINDOWS) {
+    for (int window : new int[] {0, 5}) {
       Shape shape = shape(heads, window);
       try (Fixture own = new Fixture(kernels, 6)) {
         for (int length : new int[] {1, 2, 3, 17}) {
@@ -346,7 +362,7 @@ class AttentionTest {
     int[] heads = {4, 2, 16};
     Shape shape = shape(heads, 0);
     try (Fixture own = new Fixture(kernels, 6)) {
-      for (int keys : new int[] {1, 2, 3, 17, 37}) {
+      for (int keys : new int[] {1, 3, 37}) {
         Tensor[] in = inputs(own, 1, keys, heads);
         Invariance.check(
             kernels,

@@ -23,8 +23,8 @@ class EmbeddingTest {
    */
   private static Tensor[] run(Kernels kernels, Fixture fixture, int from, int to, Tensor... in) {
     Tensor out = fixture.empty(kernels.wide(), in[4].rows(), in[4].cols());
-    Tensor dTable = fixture.copy(in[5], kernels.wide());
-    Tensor dPositions = in[6] == null ? null : fixture.copy(in[6], kernels.wide());
+    Tensor dTable = fixture.contiguous(in[5], kernels.wide());
+    Tensor dPositions = in[6] == null ? null : fixture.contiguous(in[6], kernels.wide());
     kernels.embedding().forward(in[0], in[1], in[2], in[3], SCALE, out);
     kernels.embedding().exampleGrad(in[0], in[1], in[4], from, to, SCALE, dTable, dPositions);
     return dPositions == null ? new Tensor[] {out, dTable} : new Tensor[] {out, dTable, dPositions};
@@ -35,8 +35,8 @@ class EmbeddingTest {
     return new Tensor[] {
       fixture.integers(VOCABULARY, rows),
       fixture.integers(POSITIONS, rows),
-      fixture.copy(fixture.wide(VOCABULARY, cols), table),
-      learned ? fixture.copy(fixture.wide(POSITIONS, cols), table) : null,
+      fixture.contiguous(fixture.wide(VOCABULARY, cols), table),
+      learned ? fixture.contiguous(fixture.wide(POSITIONS, cols), table) : null,
       fixture.wide(rows, cols),
       fixture.wide(VOCABULARY, cols),
       learned ? fixture.wide(POSITIONS, cols) : null
@@ -73,6 +73,7 @@ class EmbeddingTest {
   @ParameterizedTest
   @MethodSource(Providers.ALL)
   void isAsExactAsANaiveLoop(Kernels kernels) {
+    Tolerance tolerance = new Tolerance();
     for (int rows : Fixture.ROWS) {
       for (int cols : Fixture.OUTER) {
         for (boolean learned : new boolean[] {false, true}) {
@@ -85,12 +86,14 @@ class EmbeddingTest {
               double[][] naive = naive(Arithmetic.of(kernels), rows, cols, from, rows, in);
               String size = rows + " x " + cols + " from " + table;
               String names = learned ? "out dTable dPositions" : "out dTable";
-              Tolerance.checkAll(size, names, actual, expected, naive);
+              tolerance.add(
+                  "width " + cols + " from " + table, size, names, actual, expected, naive);
             }
           }
         }
       }
     }
+    tolerance.verify();
   }
 
   @Test

@@ -7,6 +7,9 @@ import palimpsest.engine.tensor.TensorArena;
 
 /** Seeded inputs and NaN-filled outputs of a provider's types. */
 final class Fixture implements AutoCloseable {
+  /** Whether to run every size; the default leaves out what is large and says little more. */
+  static final boolean FULL = Boolean.getBoolean("palimpsest.test.full");
+
   static final int[] ROWS = {1, 2, 7, 13, 33};
 
   /** Widths that a matrix product sums over. */
@@ -27,7 +30,7 @@ final class Fixture implements AutoCloseable {
   }
 
   /**
-   * @param strided whether matrices are column ranges of wider ones filled with NaN
+   * @param strided whether matrices of activations are column ranges of wider ones filled with NaN
    */
   Fixture(Kernels kernels, long seed, boolean strided) {
     this.kernels = kernels;
@@ -54,11 +57,11 @@ final class Fixture implements AutoCloseable {
   }
 
   /**
-   * A normal matrix of the wide type whose values the compute type holds exactly: packing them
-   * loses nothing, so the oracle multiplies the same numbers.
+   * A normal contiguous matrix of the wide type whose values the compute type holds exactly:
+   * packing them loses nothing, so the oracle multiplies the same numbers.
    */
   Tensor operand(long... shape) {
-    return empty(kernels.wide(), shape).copyFrom(normal(kernels.compute(), shape));
+    return contiguous(normal(kernels.compute(), shape), kernels.wide());
   }
 
   private Tensor normal(DType type, long... shape) {
@@ -101,6 +104,13 @@ final class Fixture implements AutoCloseable {
   /** The same values in a new tensor of another type. */
   Tensor copy(Tensor source, DType type) {
     return empty(type, source.shape()).copyFrom(source);
+  }
+
+  /**
+   * The same values in a new contiguous tensor: tables, parameters and their gradients are such.
+   */
+  Tensor contiguous(Tensor source, DType type) {
+    return arena.allocate(type, source.shape()).copyFrom(source);
   }
 
   /** The same numbers in float64; I32 tensors are left as they are. */

@@ -29,13 +29,23 @@ final class Invariance {
     for (int rows = length; rows <= Math.max(length, MOST_ROWS); rows++) {
       int last = rows - length;
       for (int at : new int[] {0, last / 2, last}) {
-        for (boolean poisoned : new boolean[] {true, false}) {
-          try (Fixture fixture = new Fixture(kernels, rows)) {
-            Placement placement = new Placement(fixture, rows, at, length, poisoned);
-            assertArrayEquals(alone, kernel.apply(placement), placement::toString);
-          }
-        }
+        compare(kernels, kernel, rows, at, length, true, alone);
       }
+      compare(kernels, kernel, rows, last / 2, length, false, alone);
+    }
+  }
+
+  private static void compare(
+      Kernels kernels,
+      Function<Placement, long[]> kernel,
+      int rows,
+      int at,
+      int length,
+      boolean poisoned,
+      long[] alone) {
+    try (Fixture fixture = new Fixture(kernels, rows)) {
+      Placement placement = new Placement(fixture, rows, at, length, poisoned);
+      assertArrayEquals(alone, kernel.apply(placement), placement::toString);
     }
   }
 

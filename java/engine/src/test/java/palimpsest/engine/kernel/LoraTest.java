@@ -21,8 +21,8 @@ class LoraTest {
     lora.pack(in[2], in[3], SCALE, factors);
     Tensor u = fixture.empty(kernels.compute(), in[0].rows(), rank);
     Tensor du = fixture.empty(kernels.compute(), in[0].rows(), rank);
-    Tensor dA = fixture.empty(kernels.wide(), in[2].shape());
-    Tensor dB = fixture.empty(kernels.wide(), in[3].shape());
+    Tensor dA = fixture.contiguous(in[2], kernels.wide()).fill(Double.NaN);
+    Tensor dB = fixture.contiguous(in[3], kernels.wide()).fill(Double.NaN);
     lora.forward(in[0], factors, u);
     lora.backward(in[1], factors, du);
     lora.exampleGrad(in[0], u, in[1], du, from, to, dA, dB);
@@ -59,24 +59,29 @@ class LoraTest {
   @ParameterizedTest
   @MethodSource(Providers.ALL)
   void isAsExactAsANaiveLoop(Kernels kernels) {
+    Tolerance tolerance = new Tolerance();
     int turn = 0;
     for (int rows : Fixture.ROWS) {
       for (int width : Fixture.INNER) {
         for (int out : Fixture.INNER) {
+          turn++;
+          if (!Fixture.FULL && width * out > 172 * 64 && rows != 13) {
+            continue;
+          }
           try (Fixture fixture = new Fixture(kernels, turn, turn % 3 == 0)) {
             int rank = new int[] {2, 4, 8, 16, 32}[turn % 5];
-            turn++;
             Tensor[] in = inputs(fixture, rows, width, out, rank);
             int from = rows / 3;
             Tensor[] actual = run(kernels, fixture, from, rows, in);
             Tensor[] expected = run(Providers.REFERENCE, fixture, from, rows, fixture.exact(in));
             double[][] naive = naive(Arithmetic.of(kernels), from, rows, in);
             String size = rows + " rows, " + width + " to " + out + ", rank " + rank;
-            Tolerance.checkAll(size, "u du dA dB", actual, expected, naive);
+            tolerance.add(width + " to " + out, size, "u du dA dB", actual, expected, naive);
           }
         }
       }
     }
+    tolerance.verify();
   }
 
   @Test

@@ -25,8 +25,8 @@ class RopeTest {
   /** Rotary size {@code 2 * half} of heads of {@code size}. */
   private static Tensor[] inputs(
       Kernels kernels, Fixture fixture, int rows, int heads, int size, int half) {
-    Tensor cos = fixture.empty(kernels.wide(), POSITIONS, half);
-    Tensor sin = fixture.empty(kernels.wide(), POSITIONS, half);
+    Tensor cos = fixture.arena().allocate(kernels.wide(), POSITIONS, half);
+    Tensor sin = fixture.arena().allocate(kernels.wide(), POSITIONS, half);
     for (int p = 0; p < POSITIONS; p++) {
       for (int i = 0; i < half; i++) {
         double angle = p * Math.pow(10_000, -(double) i / half);
@@ -62,6 +62,7 @@ class RopeTest {
   @ParameterizedTest
   @MethodSource(Providers.ALL)
   void isAsExactAsANaiveLoop(Kernels kernels) {
+    Tolerance tolerance = new Tolerance();
     int[][] shapes = {{1, 2, 1}, {3, 8, 4}, {2, 16, 4}, {1, 18, 9}, {9, 64, 32}, {3, 64, 8}};
     for (int rows : Fixture.ROWS) {
       for (int[] shape : shapes) {
@@ -75,11 +76,13 @@ class RopeTest {
                 run(Providers.REFERENCE, fixture, heads, DType.F64, fixture.exact(in));
             double[][] naive = naive(Arithmetic.of(kernels), heads, half, in);
             String size = rows + " rows, heads " + heads + " x " + shape[1] + ", half " + half;
-            Tolerance.checkAll(size, "y dx", actual, expected, naive);
+            tolerance.add(
+                "heads of " + shape[1] + ", half " + half, size, "y dx", actual, expected, naive);
           }
         }
       }
     }
+    tolerance.verify();
   }
 
   @Test
