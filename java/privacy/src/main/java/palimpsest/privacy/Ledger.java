@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -407,15 +408,16 @@ public final class Ledger implements AutoCloseable {
   }
 
   private void requireUnderCap(PrivacyEvent further) {
-    cap()
-        .ifPresent(cap -> {
-          double total = spentAfter(further, cap.delta()).upper();
-          if (!(total <= cap.epsilon())) {
-            throw new PrivacyBudgetException(
-                "refused: the total would be epsilon %.4g at delta %.3g, the owner's cap is %.4g"
-                    .formatted(total, cap.delta(), cap.epsilon()));
-          }
-        });
+    if (cap().isEmpty()) {
+      return;
+    }
+    Cap cap = cap().get();
+    double total = spentAfter(further, cap.delta()).upper();
+    if (!(total <= cap.epsilon())) {
+      String format = "refused: the total would be epsilon %.4g at delta %.3g, the cap is %.4g";
+      throw new PrivacyBudgetException(
+          String.format(Locale.ROOT, format, total, cap.delta(), cap.epsilon()));
+    }
   }
 
   /** A name that no other run has: random, from a key that is used for nothing else. */

@@ -1,0 +1,300 @@
+package palimpsest.privacy;
+
+import java.math.BigDecimal;
+import java.math.MathContext;
+import java.math.RoundingMode;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.SequencedMap;
+import java.util.Set;
+
+/**
+ * What may be said about the privacy of a run, in words for a data custodian and as data for {@code
+ * privacy.json}. An epsilon never stands alone: relation, unit, delta, sampler and what is not
+ * covered come with it. An epsilon is shown rounded up, its lower bound rounded down.
+ *
+ * @param dataSet the owner's name of the data
+ * @param unit whose presence is protected
+ * @param spec the mechanism of the run
+ * @param stepsPaid noisy updates that the ledger counts for the run
+ * @param epsilon what the run costs at {@code spec.delta()}, with all it released
+ * @param total what the whole account of the data set costs at the same delta, this run included
+ * @param insecureKey whether the run's key is known to others
+ * @param waivers what the owner declared public
+ * @param head end of the ledger after the run: with it, a later loss of records shows
+ */
+public record Statement(
+    String dataSet,
+    ProtectedUnit unit,
+    MechanismSpec spec,
+    long stepsPaid,
+    EpsilonBracket epsilon,
+    EpsilonBracket total,
+    boolean insecureKey,
+    Set<Waiver> waivers,
+    LedgerHead head) {
+  private static final int DIGITS = 4;
+
+  /**
+   * Checks that the parts belong together.
+   *
+   * @throws IllegalArgumentException if the total is below the run, or the unit does not fit the
+   *     mechanism
+   */
+  public Statement {
+    Objects.requireNonNull(dataSet, "dataSet");
+    Objects.requireNonNull(head, "head");
+    waivers = waivers.isEmpty() ? Set.of() : Set.copyOf(EnumSet.copyOf(waivers));
+    if (total.upper() < epsilon.lower()) {
+      throw new IllegalArgumentException(
+          "privacy statement: the account's total is below the cost of one of its runs");
+    }
+    if (unit == ProtectedUnit.RECORD && spec.recordsPerUser() != 1) {
+      throw new IllegalArgumentException(
+          "privacy statement: the mechanism protects users, the unit is a record");
+    }
+    if (stepsPaid < 0) {
+      throw new IllegalArgumentException("privacy statement: steps cannot be negative");
+    }
+  }
+
+  /** The statement of a run, with the account as the ledger has it now. */
+  public static Statement of(
+      Ledger ledger, LedgerRecord.RunStart run, EpsilonBracket epsilon, Set<Waiver> waivers) {
+    long steps =
+        ledger.records().stream()
+            .filter(r -> r instanceof LedgerRecord.Step s && s.run().equals(run.run()))
+            .count();
+    return new Statement(
+        ledger.genesis().dataSet(),
+        ledger.genesis().unit(),
+        run.spec(),
+        steps,
+        epsilon,
+        ledger.spent(run.spec().delta()),
+        run.insecure(),
+        waivers,
+        ledger.head());
+  }
+
+  /**
+   * Whether there is nothing to promise: no finite epsilon, no noise, or a key that others know.
+   */
+  public boolean nonPrivate() {
+    return spec.nonPrivate() || insecureKey || Double.isInfinite(epsilon.upper());
+  }
+
+  /** The statement in plain language, ending with a line break. */
+  public String text() {
+    List<String> lines = new ArrayList<>();
+    lines.add(nonPrivate() ? nonPrivateHeadline() : headline());
+    lines.add("");
+    if (!nonPrivate()) {
+      lines.addAll(meaning());
+      lines.add("");
+    }
+    lines.add("How it was made");
+    how().forEach(line -> lines.add("- " + line));
+    lines.add("");
+    lines.add("What is not covered");
+    notCovered().forEach(line -> lines.add("- " + line));
+    lines.add("");
+    lines.add("The account of this data set (" + dataSet + ")");
+    account().forEach(line -> lines.add("- " + line));
+    return String.join("\n", lines) + "\n";
+  }
+
+  private String nonPrivateHeadline() {
+    String why =
+        insecureKey
+            ? "its random key is known to others, so its noise can be removed"
+            : spec.nonPrivate() ? "it was made without noise" : "no finite epsilon bounds it";
+    return "NON-PRIVATE: this output carries no privacy guarantee, because " + why + ".";
+  }
+
+  private String headline() {
+    return "Differential privacy with epsilon "
+        + up(epsilon.upper())
+        + " and delta "
+        + plain(spec.delta())
+        + ", for "
+        + change()
+        + ".";
+  }
+
+  private String change() {
+    String one = unit == ProtectedUnit.USER ? "one person" : "one record";
+    return spec.relation() == NeighbouringRelation.ADD_REMOVE
+        ? one + " being in the data or not"
+        : one + " being replaced by another";
+  }
+
+  private List<String> meaning() {
+    double odds = Math.exp(epsilon.upper());
+    double right = (odds + spec.delta()) / (odds + 1);
+    return List.of(
+        "What this means. Compare two worlds that differ only in " + change() + ".",
+        "Whatever someone looks for in the trained weights, or in any amount of text generated from them,",
+        "and whatever else is known: the probability of finding it in one world is at most "
+            + up(odds)
+            + " times that in the",
+        "other, plus "
+            + plain(spec.delta())
+            + ". So a guess which of the two it is, both equally likely before, is right at most",
+        up(100 * Math.min(1, right)) + " % of the time.",
+        "What is common to many records can be learned from the output; that is its purpose.");
+  }
+
+  private List<String> how() {
+    List<String> lines = new ArrayList<>();
+    lines.add("Unit of protection: " + unitInWords() + ".");
+    lines.add("Neighbouring relation: " + relationInWords() + ".");
+    lines.add(
+        "Sampling: Poisson; each record takes part in each step independently with probability "
+            + (spec.samplesEveryRecord()
+                ? "1"
+                : Long.toUnsignedString(spec.samplingThreshold())
+                    + " / 2^64 (about "
+                    + plain(spec.samplingRate())
+                    + ")")
+            + "; who took part stays secret.");
+    lines.add("Steps: " + stepsPaid + " of " + spec.steps() + " planned.");
+    lines.add(
+        "Clipping: the contribution of each record is bounded by "
+            + plain(spec.clipNorm())
+            + ", verified in exact integer arithmetic.");
+    lines.add(
+        "Noise: Gaussian, rounded to the grid exactly, "
+            + plain(spec.noiseMultiplier())
+            + " times the bound; sums are divided by the fixed expected batch of "
+            + spec.expectedBatch()
+            + ".");
+    if (!nonPrivate()) {
+      lines.add(
+          "Accounting: the smallest true epsilon lies between "
+              + down(epsilon.lower())
+              + " and "
+              + up(epsilon.upper())
+              + " (privacy loss distributions, both bounds guaranteed); Renyi accounting, independently, gives at most "
+              + up(epsilon.renyi())
+              + ".");
+    }
+    return lines;
+  }
+
+  private String unitInWords() {
+    return unit == ProtectedUnit.USER
+        ? "a person, with at most " + spec.recordsPerUser() + " records each"
+        : "a record";
+  }
+
+  private String relationInWords() {
+    return spec.relation() == NeighbouringRelation.ADD_REMOVE
+        ? "add or remove one " + noun()
+        : "replace one " + noun();
+  }
+
+  private String noun() {
+    return unit == ProtectedUnit.USER ? "person" : "record";
+  }
+
+  private List<String> notCovered() {
+    List<String> lines = new ArrayList<>();
+    if (unit == ProtectedUnit.RECORD) {
+      lines.add(
+          "A person with several records: the guarantee is for each record, and weakens with their number.");
+    }
+    lines.add(
+        "The base model: its public training text may already hold some of this data; the guarantee is relative to it.");
+    lines.add(
+        "Timing, memory, power and other side channels, and the machine that the run was made on.");
+    lines.add(
+        "Choices made by looking at the data outside the ledger: settings tried, prompts, filters, other releases.");
+    waivers.stream().sorted().map(Waiver::sentence).forEach(lines::add);
+    lines.add("An adversary who can break the ChaCha20 cipher, or who has the run's secret key.");
+    return lines;
+  }
+
+  private List<String> account() {
+    String sum =
+        Double.isInfinite(total.upper())
+            ? "no finite epsilon: a run on this data was not private"
+            : "epsilon "
+                + up(total.upper())
+                + " at delta "
+                + plain(spec.delta())
+                + ", over all runs so far";
+    return List.of(
+        "Total: " + sum + ".",
+        "Ledger: " + head.count() + " records, the last with hash " + head.hash() + ".");
+  }
+
+  /**
+   * The content of {@code privacy.json}: strings, numbers, booleans and lists of strings, in a
+   * fixed order. An infinite epsilon is the string {@code infinity}.
+   */
+  public SequencedMap<String, Object> content() {
+    SequencedMap<String, Object> content = new LinkedHashMap<>();
+    content.put("private", !nonPrivate());
+    content.put("dataSet", dataSet);
+    content.put("unit", unit.name().toLowerCase(Locale.ROOT));
+    content.put("recordsPerUser", spec.recordsPerUser());
+    content.put("relation", spec.relation().name().toLowerCase(Locale.ROOT).replace('_', '-'));
+    content.put("epsilon", number(nonPrivate() ? Double.POSITIVE_INFINITY : epsilon.upper()));
+    content.put("epsilonLower", number(nonPrivate() ? Double.POSITIVE_INFINITY : epsilon.lower()));
+    content.put("epsilonRenyi", number(nonPrivate() ? Double.POSITIVE_INFINITY : epsilon.renyi()));
+    content.put("delta", spec.delta());
+    content.put("sampler", "poisson");
+    content.put(
+        "samplingThreshold",
+        spec.samplesEveryRecord()
+            ? "18446744073709551616"
+            : Long.toUnsignedString(spec.samplingThreshold()));
+    content.put("samplingRate", spec.samplingRate());
+    content.put("steps", stepsPaid);
+    content.put("stepsPlanned", spec.steps());
+    content.put("noiseMultiplier", spec.noiseMultiplier());
+    content.put("clipNorm", number(spec.clipNorm()));
+    content.put("expectedBatch", spec.expectedBatch());
+    content.put("insecureKey", insecureKey);
+    content.put("waivers", waivers.stream().sorted().map(Waiver::name).toList());
+    content.put("notCovered", notCovered());
+    content.put("totalEpsilon", number(total.upper()));
+    content.put("totalEpsilonLower", number(total.lower()));
+    content.put("ledgerRecords", head.count());
+    content.put("ledgerHash", head.hash());
+    return content;
+  }
+
+  private static Object number(double value) {
+    return Double.isInfinite(value) ? "infinity" : (Object) value;
+  }
+
+  private static String up(double value) {
+    return rounded(value, RoundingMode.CEILING);
+  }
+
+  private static String down(double value) {
+    return rounded(value, RoundingMode.FLOOR);
+  }
+
+  private static String plain(double value) {
+    return rounded(value, RoundingMode.HALF_EVEN);
+  }
+
+  /** Four significant digits, without a needless tail of zeros. */
+  private static String rounded(double value, RoundingMode mode) {
+    if (Double.isInfinite(value)) {
+      return "infinity";
+    }
+    BigDecimal number = new BigDecimal(Double.toString(value)).round(new MathContext(DIGITS, mode));
+    boolean small = number.signum() != 0 && number.precision() - number.scale() < -3;
+    return small
+        ? number.stripTrailingZeros().toString()
+        : number.signum() == 0 ? "0" : number.stripTrailingZeros().toPlainString();
+  }
+}

@@ -1,0 +1,181 @@
+package palimpsest.privacy;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+class StatementTest {
+  private static final LedgerHead HEAD = new LedgerHead(12, "ab".repeat(32));
+
+  private static MechanismSpec spec() {
+    return MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1.25, 0.1, 250, 30_000, 800, 1.2e-5);
+  }
+
+  private static Statement statement(MechanismSpec spec, boolean insecure, Set<Waiver> waivers) {
+    EpsilonBracket run = new EpsilonBracket(1.2340001, 1.2345001, 1.5);
+    EpsilonBracket total = new EpsilonBracket(2.1, 2.2, 2.5);
+    return new Statement(
+        "visits", ProtectedUnit.RECORD, spec, 800, run, total, insecure, waivers, HEAD);
+  }
+
+  @Test
+  void saysEverythingThatAnEpsilonNeeds() {
+    String text = statement(spec(), false, Set.of()).text();
+    assertTrue(
+        text.startsWith(
+            "Differential privacy with epsilon 1.235 and delta 0.000012, for one record being in the data or not.\n"),
+        text);
+    for (String needed :
+        List.of(
+            "add or remove one record",
+            "Poisson",
+            "800 of 800",
+            "bounded by 0.1",
+            "1.25 times",
+            "expected batch of 250",
+            "between 1.234 and 1.235",
+            "at most 1.5",
+            "Timing",
+            "base model",
+            "several records",
+            "epsilon 2.2 at delta",
+            "12 records",
+            HEAD.hash())) {
+      assertTrue(text.contains(needed), "missing: " + needed + "\n" + text);
+    }
+  }
+
+  /** Rounding never makes a guarantee look better than it is. */
+  @Test
+  void roundsEpsilonUpAndItsLowerBoundDown() {
+    EpsilonBracket run = new EpsilonBracket(0.99999, 1.00001, 1.10001);
+    Statement statement =
+        new Statement("visits", ProtectedUnit.RECORD, spec(), 800, run, run, false, Set.of(), HEAD);
+    assertTrue(statement.text().contains("between 0.9999 and 1.001 "), statement.text());
+    assertTrue(statement.text().contains("at most 1.101."), statement.text());
+    assertEquals(1.00001, statement.content().get("epsilon"));
+  }
+
+  @Test
+  void theOddsAndTheGuessAreThoseOfTheBound() {
+    String text = statement(spec(), false, Set.of()).text();
+    assertTrue(text.contains("at most 3.437 times that"), text);
+    assertTrue(text.contains("right at most\n77.47 % of"), text);
+  }
+
+  /** R24, R37, R20: no noise, an infinite epsilon or a known key is said first. */
+  @Test
+  void nonPrivateRunsSaySoInTheirFirstLine() {
+    EpsilonBracket infinite = new EpsilonBracket(50, Double.POSITIVE_INFINITY, 1);
+    MechanismSpec noiseless =
+        MechanismSpec.nonPrivate(NeighbouringRelation.ADD_REMOVE, 1, 10, 100, 5, 1e-5);
+    EpsilonBracket nothing =
+        new EpsilonBracket(
+            Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY);
+    for (Statement statement :
+        List.of(
+            statement(spec(), true, Set.of()),
+            new Statement(
+                "visits",
+                ProtectedUnit.RECORD,
+                spec(),
+                800,
+                infinite,
+                infinite,
+                false,
+                Set.of(),
+                HEAD),
+            new Statement(
+                "visits",
+                ProtectedUnit.RECORD,
+                noiseless,
+                5,
+                nothing,
+                nothing,
+                false,
+                Set.of(),
+                HEAD))) {
+      assertTrue(statement.nonPrivate());
+      String first = statement.text().lines().findFirst().orElseThrow();
+      assertTrue(first.startsWith("NON-PRIVATE: "), first);
+      assertFalse(statement.text().contains("What this means"));
+      assertEquals(false, statement.content().get("private"));
+      assertEquals("infinity", statement.content().get("epsilon"));
+    }
+    assertFalse(statement(spec(), false, Set.of()).nonPrivate());
+    assertFalse(statement(spec(), false, Set.of()).text().contains("NON-PRIVATE"));
+  }
+
+  @Test
+  void claimsNothingThatMayNotBeClaimed() {
+    for (boolean insecure : new boolean[] {false, true}) {
+      Statement statement = statement(spec(), insecure, Set.of(Waiver.values()));
+      String all = (statement.text() + statement.content()).toLowerCase(Locale.ROOT);
+      for (String never : List.of("anonym", "provably private", "cannot be identified")) {
+        assertFalse(all.contains(never), never);
+      }
+    }
+  }
+
+  @Test
+  void waiversStandInTheStatement() {
+    Statement waived =
+        statement(spec(), false, Set.of(Waiver.SIZE_IS_PUBLIC, Waiver.LABELS_ARE_PUBLIC));
+    assertTrue(waived.text().contains(Waiver.SIZE_IS_PUBLIC.sentence()));
+    assertTrue(waived.text().contains(Waiver.LABELS_ARE_PUBLIC.sentence()));
+    assertEquals(List.of("SIZE_IS_PUBLIC", "LABELS_ARE_PUBLIC"), waived.content().get("waivers"));
+    String plain = statement(spec(), false, Set.of()).text();
+    assertFalse(plain.contains("declared"));
+  }
+
+  @Test
+  void usersAndReplacementAreNamed() {
+    MechanismSpec spec =
+        MechanismSpec.of(NeighbouringRelation.REPLACE_ONE, 1.25, 0.1, 250, 30_000, 800, 1e-6)
+            .withRecordsPerUser(4);
+    EpsilonBracket run = new EpsilonBracket(1, 1.1, 1.2);
+    Statement statement =
+        new Statement("visits", ProtectedUnit.USER, spec, 800, run, run, false, Set.of(), HEAD);
+    assertTrue(statement.text().contains("one person being replaced by another"));
+    assertTrue(statement.text().contains("at most 4 records each"));
+    assertFalse(statement.text().contains("several records"));
+    assertThrows(
+        IllegalArgumentException.class,
+        () ->
+            new Statement(
+                "visits", ProtectedUnit.RECORD, spec, 800, run, run, false, Set.of(), HEAD));
+  }
+
+  @Test
+  void refusesATotalBelowTheRun() {
+    EpsilonBracket run = new EpsilonBracket(2, 2.1, 2.2);
+    EpsilonBracket total = new EpsilonBracket(1, 1.1, 1.2);
+    assertThrows(
+        IllegalArgumentException.class,
+        () ->
+            new Statement(
+                "visits", ProtectedUnit.RECORD, spec(), 8, run, total, false, Set.of(), HEAD));
+  }
+
+  @Test
+  void contentIsPlainJson() throws Exception {
+    ObjectMapper mapper = new ObjectMapper();
+    for (boolean insecure : new boolean[] {false, true}) {
+      Statement statement = statement(spec(), insecure, Set.of(Waiver.SIZE_IS_PUBLIC));
+      JsonNode json = mapper.readTree(mapper.writeValueAsString(statement.content()));
+      assertEquals("add-remove", json.get("relation").asText());
+      assertEquals("record", json.get("unit").asText());
+      assertEquals(1.2e-5, json.get("delta").asDouble());
+      assertEquals("153722867280912930", json.get("samplingThreshold").asText());
+      assertEquals(24, json.size());
+    }
+  }
+}
