@@ -283,6 +283,9 @@ public final class Ledger implements AutoCloseable {
    * stays visible.
    */
   public synchronized void setCap(double epsilon, double delta) {
+    if (current != null) {
+      throw new LedgerException("end the current run before the cap changes");
+    }
     append(new Cap(epsilon, delta));
   }
 
@@ -412,7 +415,12 @@ public final class Ledger implements AutoCloseable {
       return;
     }
     Cap cap = cap().get();
-    double total = spentAfter(further, cap.delta()).upper();
+    List<PrivacyEvent> all = new ArrayList<>(events(records));
+    all.add(further);
+    if (current != null) {
+      current.remaining().ifPresent(all::add);
+    }
+    double total = price(all, cap.delta()).upper();
     if (!(total <= cap.epsilon())) {
       String format = "refused: the total would be epsilon %.4g at delta %.3g, the cap is %.4g";
       throw new PrivacyBudgetException(
@@ -496,6 +504,15 @@ public final class Ledger implements AutoCloseable {
         steps++;
         lastStep = step;
       }
+    }
+
+    /**
+     * The planned steps that are not paid yet: they count when something else asks for room under
+     * the cap.
+     */
+    private Optional<PrivacyEvent> remaining() {
+      long left = start.spec().steps() - steps;
+      return left > 0 ? Optional.of(charged(start, left)) : Optional.empty();
     }
 
     /** Steps paid for by this run. */

@@ -118,6 +118,7 @@ class LedgerTest {
       assertThrows(LedgerException.class, () -> resumed.step(2));
       assertThrows(LedgerException.class, () -> resumed.step(0));
       assertThrows(LedgerException.class, () -> ledger.startRun(spec(5), key));
+      assertThrows(LedgerException.class, () -> ledger.setCap(100, 1e-6));
       resumed.end(true);
       assertThrows(LedgerException.class, () -> resumed.step(9));
       assertThrows(LedgerException.class, () -> ledger.startRun(spec(5), key));
@@ -286,7 +287,9 @@ class LedgerTest {
     LedgerHead published;
     try (Ledger ledger = Ledger.open(state, NAME);
         SecretKey key = SecretKey.fromOperatingSystem()) {
-      ledger.startRun(spec(1), key).step(0);
+      Ledger.Run run = ledger.startRun(spec(1), key);
+      run.step(0);
+      run.end(true);
       published = ledger.head();
       ledger.setCap(9, 1e-6);
     }
