@@ -279,9 +279,10 @@ void backward_head(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* 
     positions_of(span, lane0, positions);
     for (int64_t l = 0; l < kPanel; l++) {
       int64_t lane = lane0 + l, row = span.query_start + lane / span.group, head = head0 + lane % span.group;
+      // The same chain as the score gradient's: where one key has all the weight, their difference is exactly 0.
       float delta = 0;
       if (l < lanes)
-        for (int64_t i = 0; i < d; i++) delta += to_float(out[row * out_ld + head * d + i]) * d_out[row * d_out_ld + head * d + i];
+        for (int64_t i = 0; i < d; i++) delta = fma(to_float(out[row * out_ld + head * d + i]), d_out[row * d_out_ld + head * d + i], delta);
       lane_delta[l] = delta;
       lane_lse[l] = l < lanes ? lse[row * lse_ld + head] : INFINITY;
     }

@@ -102,6 +102,14 @@ static inline vf fma(vf a, vf b, vf c) {
 #endif
 }
 
+static inline float fma(float a, float b, float c) {
+#if defined(__FMA__)
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
 static inline vf select(vi mask, vf yes, vf no) { return (vf)(((vi)yes & mask) | ((vi)no & ~mask)); }
 
 // The larger (smaller) of the two; b where either is NaN.

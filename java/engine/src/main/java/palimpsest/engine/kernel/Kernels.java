@@ -45,7 +45,11 @@ public interface Kernels extends AutoCloseable {
 
   Clip clip();
 
+  Noise noise();
+
   Optimizer optimizer();
+
+  Sample sample();
 
   @Override
   void close();

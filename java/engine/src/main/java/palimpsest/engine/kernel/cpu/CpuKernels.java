@@ -11,9 +11,11 @@ import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.Layernorm;
 import palimpsest.engine.kernel.Linear;
 import palimpsest.engine.kernel.Lora;
+import palimpsest.engine.kernel.Noise;
 import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.kernel.Rmsnorm;
 import palimpsest.engine.kernel.Rope;
+import palimpsest.engine.kernel.Sample;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 
@@ -35,7 +37,9 @@ public final class CpuKernels implements Kernels {
   private final Crossentropy crossentropy;
   private final Lora lora;
   private final Clip clip;
+  private final Noise noise;
   private final Optimizer optimizer;
+  private final Sample sample;
 
   /** In the best tier of this processor. */
   public CpuKernels(DType compute) {
@@ -60,7 +64,9 @@ public final class CpuKernels implements Kernels {
     crossentropy = new CrossentropyCpu(this);
     lora = new LoraCpu(this, linear);
     clip = new ClipCpu(this);
+    noise = new NoiseCpu(this);
     optimizer = new OptimizerCpu(this);
+    sample = new SampleCpu(this);
   }
 
   @Override
@@ -130,6 +136,16 @@ public final class CpuKernels implements Kernels {
   @Override
   public Clip clip() {
     return clip;
+  }
+
+  @Override
+  public Noise noise() {
+    return noise;
+  }
+
+  @Override
+  public Sample sample() {
+    return sample;
   }
 
   @Override

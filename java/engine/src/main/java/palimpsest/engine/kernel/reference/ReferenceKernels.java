@@ -9,9 +9,11 @@ import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.Layernorm;
 import palimpsest.engine.kernel.Linear;
 import palimpsest.engine.kernel.Lora;
+import palimpsest.engine.kernel.Noise;
 import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.kernel.Rmsnorm;
 import palimpsest.engine.kernel.Rope;
+import palimpsest.engine.kernel.Sample;
 import palimpsest.engine.tensor.DType;
 
 /**
@@ -34,7 +36,9 @@ public final class ReferenceKernels implements Kernels {
   private final Crossentropy crossentropy = new CrossentropyReference();
   private final Lora lora = new LoraReference();
   private final Clip clip = new ClipReference();
+  private final Noise noise = new NoiseReference();
   private final Optimizer optimizer = new OptimizerReference();
+  private final Sample sample = new SampleReference();
 
   /** Float64 throughout. */
   public ReferenceKernels() {
@@ -123,6 +127,16 @@ public final class ReferenceKernels implements Kernels {
   @Override
   public Clip clip() {
     return clip;
+  }
+
+  @Override
+  public Noise noise() {
+    return noise;
+  }
+
+  @Override
+  public Sample sample() {
+    return sample;
   }
 
   @Override
