@@ -1,5 +1,6 @@
 package palimpsest.engine.kernel;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -386,5 +387,52 @@ class LinearTest {
       assertThrows(
           RuntimeException.class, () -> backward(kernels, fixture, without, null, dy, null, null));
     }
+  }
+
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void roundIsToTheNearest(Kernels kernels) {
+    for (int rows : Fixture.ROWS) {
+      for (int cols : Fixture.OUTER) {
+        try (Fixture fixture = new Fixture(kernels, rows, rows % 2 == 0)) {
+          Tensor from = fixture.wide(rows, cols);
+          Tensor to = fixture.empty(kernels.compute(), rows, cols);
+          kernels.linear().round(from, to);
+          for (int i = 0; i < from.size(); i++) {
+            assertEquals(Tolerance.round(kernels.compute(), from.get(i)), to.get(i));
+          }
+        }
+      }
+    }
+  }
+
+  /** Enough rows for the reference to split the work over threads, against one row at a time. */
+  @Test
+  void splittingOverThreadsChangesNoBits() {
+    Kernels kernels = Providers.REFERENCE;
+    int rows = 33;
+    try (Fixture fixture = new Fixture(kernels, 10)) {
+      Layer layer = Layer.of(fixture, 576, 172, true, 8);
+      LinearWeights weights = layer.pack(kernels, fixture);
+      LoraFactors factors = layer.packAdapter(kernels, fixture);
+      Tensor[] in = inputs(fixture, layer, rows, 576, 172, true);
+      Tensor[] back = inputs(fixture, layer, rows, 172, 576, true);
+      Tensor y = forward(kernels, fixture, weights, factors, DType.F64, in);
+      Tensor dx = backward(kernels, fixture, weights, factors, back);
+      for (int n = 0; n < rows; n++) {
+        Tensor alone = forward(kernels, fixture, weights, factors, DType.F64, row(in, n));
+        assertArrayEquals(array(alone), array(y.rows(n, 1)));
+        alone = backward(kernels, fixture, weights, factors, row(back, n));
+        assertArrayEquals(array(alone), array(dx.rows(n, 1)));
+      }
+    }
+  }
+
+  private static Tensor[] row(Tensor[] in, int n) {
+    Tensor[] rows = new Tensor[in.length];
+    for (int i = 0; i < in.length; i++) {
+      rows[i] = in[i].rows(n, 1);
+    }
+    return rows;
   }
 }
