@@ -41,7 +41,7 @@ public final class Activations {
   }
 
   /** Rows of the output layer computed at a time: their logits stay in the last-level cache. */
-  static final int HEAD_ROWS = 96;
+  public static final int HEAD_ROWS = 96;
 
   private static final int HEAD_PADDING = 64;
 

@@ -90,7 +90,7 @@ public final class Decoder implements AutoCloseable {
    * #losses} and {@link #backward}.
    */
   public void forward(TokenGroup group, Adapter adapter, Activations a) {
-    blocks(group.ids(), group.positions(), group.spans(), adapter, a, null, null);
+    blocks(group.ids(), group.positions(), group.spans(), adapter, a, null);
   }
 
   /**
@@ -126,39 +126,31 @@ public final class Decoder implements AutoCloseable {
   }
 
   /**
-   * Reads new tokens of streams and gives the logits after each.
-   *
-   * @param ids I32 [N], the new tokens, stream after stream
-   * @param positions I32 [N]
-   * @param spans each stream's queries among the rows and its keys in the cache
-   * @param cacheRows where each row's key and value go in the cache
-   * @param logitRows rows whose logits are wanted
-   * @param logits wide [logitRows.length, V]
+   * Reads the new tokens of streams, which see the tokens that their slots of the cache hold, and
+   * keeps their keys and values there. What follows from them is left in the activations; see
+   * {@link #logits}.
    */
-  public void decode(
-      Tensor ids,
-      Tensor positions,
-      Spans spans,
-      Adapter adapter,
-      Activations a,
-      KeyValueCache cache,
-      int[] cacheRows,
-      int[] logitRows,
-      Tensor logits) {
-    blocks(ids, positions, spans, adapter, a, cache, cacheRows);
-    for (int i = 0; i < logitRows.length; i++) {
-      a.headInput.rows(i, 1).copyFrom(a.residual.rows(logitRows[i], 1));
+  public void decode(StreamGroup group, Adapter adapter, Activations a) {
+    blocks(group.ids(), group.positions(), group.spans(), adapter, a, group);
+  }
+
+  /**
+   * Logits of the next token after some rows, after {@link #decode}.
+   *
+   * @param rows of the group
+   * @param from first element of {@code rows} that is wanted
+   * @param count how many, at most {@link Activations#HEAD_ROWS}
+   * @return wide [count, V], a view of the activations that the next call overwrites
+   */
+  public Tensor logits(int[] rows, int from, int count, Activations a) {
+    for (int i = 0; i < count; i++) {
+      a.headInput.rows(i, 1).copyFrom(a.residual.rows(rows[from + i], 1));
     }
-    int count = logitRows.length;
-    norm(
-        weights.finalNorm,
-        rows(a.headInput, count),
-        rows(a.headNormed, count),
-        a.headMean,
-        a.headRstd);
-    kernels
-        .linear()
-        .forward(rows(a.headNormed, count), weights.head, null, null, logits.rows(0, count), false);
+    Tensor normed = rows(a.headNormed, count);
+    norm(weights.finalNorm, rows(a.headInput, count), normed, a.headMean, a.headRstd);
+    Tensor logits = rows(a.logits, count).columns(0, config.vocabularySize());
+    kernels.linear().forward(normed, weights.head, null, null, logits, false);
+    return logits;
   }
 
   private void blocks(
@@ -167,8 +159,7 @@ public final class Decoder implements AutoCloseable {
       Spans spans,
       Adapter adapter,
       Activations a,
-      KeyValueCache cache,
-      int[] cacheRows) {
+      StreamGroup streams) {
     int rows = (int) ids.size();
     Tensor x = rows(a.residual, rows);
     kernels
@@ -184,7 +175,7 @@ public final class Decoder implements AutoCloseable {
           block.mean,
           block.rstd);
       queryKeyValue(layer, rows, positions, adapter, a);
-      attend(layer, rows, spans, a, cache, cacheRows);
+      attend(layer, rows, spans, a, streams);
       linear(Role.ATTENTION_OUTPUT, layer, rows(block.attended, rows), x, true, adapter, a);
       rows(block.middle, rows).copyFrom(x);
       feedForward(layer, rows, x, adapter, a);
@@ -241,18 +232,14 @@ public final class Decoder implements AutoCloseable {
     }
   }
 
-  private void attend(
-      int layer, int rows, Spans spans, Activations a, KeyValueCache cache, int[] cacheRows) {
+  private void attend(int layer, int rows, Spans spans, Activations a, StreamGroup streams) {
     Block block = a.blocks.get(layer);
     Tensor keys = rows(block.key, rows);
     Tensor values = rows(block.value, rows);
-    if (cache != null) {
-      for (int i = 0; i < rows; i++) {
-        cache.keys(layer).rows(cacheRows[i], 1).copyFrom(keys.rows(i, 1));
-        cache.values(layer).rows(cacheRows[i], 1).copyFrom(values.rows(i, 1));
-      }
-      keys = cache.keys(layer);
-      values = cache.values(layer);
+    if (streams != null) {
+      streams.store(layer, keys, values);
+      keys = streams.cache().keys(layer);
+      values = streams.cache().values(layer);
     }
     kernels
         .attention()

@@ -50,12 +50,18 @@ public final class KeyValueCache {
     return values.get(layer);
   }
 
-  /** Copies the first {@code tokens} keys and values of one slot to another. */
-  public void copy(int from, int to, int tokens) {
+  /**
+   * Copies the first {@code tokens} keys and values of a slot of another cache of the same model
+   * into a slot of this one.
+   */
+  public void copy(KeyValueCache from, int fromSlot, int slot, int tokens) {
     for (int layer = 0; layer < keys.size(); layer++) {
-      for (Tensor tensor : List.of(keys.get(layer), values.get(layer))) {
-        tensor.rows(row(to, 0), tokens).copyFrom(tensor.rows(row(from, 0), tokens));
-      }
+      copy(from.keys(layer), from.row(fromSlot, 0), keys(layer), row(slot, 0), tokens);
+      copy(from.values(layer), from.row(fromSlot, 0), values(layer), row(slot, 0), tokens);
     }
+  }
+
+  private static void copy(Tensor from, int fromRow, Tensor to, int row, int count) {
+    to.rows(row, count).copyFrom(from.rows(fromRow, count));
   }
 }
