@@ -23,6 +23,9 @@ import picocli.CommandLine.ParseResult;
     versionProvider = Main.Version.class,
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {
+      DemoCommand.class,
+      SynthesizeCommand.class,
+      SampleCommand.class,
       EpsilonCommand.class,
       CheckCommand.class,
       DoctorCommand.class,

@@ -48,6 +48,14 @@ abstract class Verb implements Callable<Integer> {
     out.flush();
   }
 
+  /** One line on standard error, unless quiet. */
+  final void say(String line) {
+    if (!quiet) {
+      spec.commandLine().getErr().println(line);
+      spec.commandLine().getErr().flush();
+    }
+  }
+
   /**
    * A progress display on standard error, in the style that the options and the terminal ask for.
    */

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.function.LongConsumer;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.model.Decoder;
+import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.BatchGradient;
 import palimpsest.engine.train.ClippedSum;
@@ -80,12 +81,23 @@ final class PrivateTraining implements AutoCloseable {
       }
       gradient.accumulate(batch, sum);
       if (!mechanism.nonPrivate()) {
-        noise.addTo(sum.sums().data(), 0, step, mechanism.noiseMultiplier() * sum.sensitivity());
+        addNoise(noise, key, step);
       }
       update(step);
       state.save(checkpoint);
       progress.accept(step);
     }
+  }
+
+  /** Rounded Gaussian integers of standard deviation sigma C, by the kernel where it can round surely and exactly elsewhere. */
+  private void addNoise(NoiseStream noise, SecretKey key, long step) {
+    Tensor sums = sum.sums();
+    double sigma = mechanism.noiseMultiplier() * sum.sensitivity();
+    decoder
+        .kernels()
+        .noise()
+        .accumulate(
+            sums, 0, key.words(), step, sigma, e -> sums.setLong(e, sums.getLong(e) + noise.exact(e, step, sigma)));
   }
 
   private void update(long step) {

@@ -1,0 +1,150 @@
+package palimpsest.cli;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.EnumSet;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.Set;
+import palimpsest.engine.tensor.DType;
+import palimpsest.privacy.NeighbouringRelation;
+import palimpsest.privacy.Waiver;
+import palimpsest.synth.ExecutionSpec;
+import palimpsest.synth.RunSettings;
+import palimpsest.synth.Synthesis;
+import palimpsest.synth.text.InputException;
+import palimpsest.synth.text.Records;
+import picocli.CommandLine.Option;
+
+/** What a private training run needs to be told; the same words in every command that trains. */
+final class TrainingOptions {
+  @Option(
+      names = "--epsilon",
+      required = true,
+      paramLabel = "E",
+      converter = EpsilonConverter.class,
+      description = "Target of the guarantee; inf trains without privacy and stamps the output NON-PRIVATE.")
+  private double epsilon;
+
+  @Option(names = "--delta", paramLabel = "D", description = "Below 1 / size bound (default: size bound^-1.1).")
+  private Double delta;
+
+  @Option(
+      names = "--size-bound",
+      paramLabel = "N",
+      description = "A public number that the records are not more than; sampling rate and delta follow from it alone.")
+  private Long sizeBound;
+
+  @Option(
+      names = "--size-is-public",
+      description = "Use the number of records itself: a waiver, which the privacy statement repeats.")
+  private boolean sizeIsPublic;
+
+  @Option(
+      names = "--max-tokens",
+      defaultValue = "96",
+      paramLabel = "T",
+      description = "Fixed longest record in tokens, prompt included; longer ones are cut (default 96).")
+  private int maxTokens;
+
+  @Option(
+      names = "--time",
+      defaultValue = "10",
+      paramLabel = "MIN",
+      description = "Minutes that training may take on two ordinary cores (default 10); settles batch and steps.")
+  private long minutes;
+
+  @Option(names = "--batch", paramLabel = "B", description = "Expected batch, instead of the rule in docs/defaults.md.")
+  private Long batch;
+
+  @Option(names = "--steps", paramLabel = "T", description = "Number of updates, instead of the rule.")
+  private Integer steps;
+
+  @Option(names = "--learning-rate", paramLabel = "R", description = "Peak learning rate (default 2e-3).")
+  private Double learningRate;
+
+  @Option(names = "--rank", defaultValue = "8", paramLabel = "R", description = "Rank of the adapter (default 8).")
+  private int rank;
+
+  @Option(names = "--clip", defaultValue = "1", paramLabel = "C", description = "Clip norm (default 1).")
+  private double clip;
+
+  @Option(
+      names = "--kind",
+      defaultValue = "text",
+      paramLabel = "NOUN",
+      description = "What a record is, in public words such as 'customer message'; part of the prompt.")
+  private String kind;
+
+  @Option(
+      names = "--template",
+      paramLabel = "P",
+      description = "A prompt of your own with {label} or {description} and, at its end, {text}; \\n is a line end.")
+  private String template;
+
+  @Option(
+      names = "--compute",
+      defaultValue = "BF16",
+      paramLabel = "TYPE",
+      description = "Matrix products in bf16 (default), f32, or f64 (the reference, slow). Speed only.")
+  private DType compute;
+
+  @Option(names = "--workers", paramLabel = "W", description = "Threads (default: all processors). Speed only.")
+  private Integer workers;
+
+  /** The run's settings; reads the file's length only under the waiver. */
+  RunSettings settings(Path file, DataOptions data) {
+    long bound;
+    if (sizeBound != null) {
+      bound = sizeBound;
+    } else if (sizeIsPublic) {
+      Records records = Records.read(file, data.records(), data.labels(file));
+      bound = records.size();
+      records.erase();
+    } else {
+      throw new InputException(
+          "size: give a public bound of the number of records with --size-bound N, or state the waiver --size-is-public");
+    }
+    return new RunSettings(
+        NeighbouringRelation.ADD_REMOVE,
+        epsilon,
+        delta == null ? OptionalDouble.empty() : OptionalDouble.of(delta),
+        bound,
+        maxTokens,
+        Duration.ofMinutes(minutes),
+        clip,
+        rank,
+        data.user().isPresent() ? data.maxRecords() : 1,
+        batch == null ? OptionalLong.empty() : OptionalLong.of(batch),
+        steps == null ? OptionalInt.empty() : OptionalInt.of(steps),
+        learningRate == null ? OptionalDouble.empty() : OptionalDouble.of(learningRate));
+  }
+
+  Synthesis.Prompt prompt() {
+    return new Synthesis.Prompt(kind, Optional.ofNullable(template).map(text -> text.replace("\\n", "\n")));
+  }
+
+  ExecutionSpec execution() {
+    ExecutionSpec standard = ExecutionSpec.defaults();
+    return new ExecutionSpec(
+        compute,
+        workers == null ? standard.workers() : workers,
+        standard.groupRows(),
+        standard.groupExamples(),
+        standard.streams());
+  }
+
+  /** What the owner declared public. */
+  Set<Waiver> waivers(DataOptions data) {
+    Set<Waiver> waivers = EnumSet.noneOf(Waiver.class);
+    if (sizeBound == null && sizeIsPublic) {
+      waivers.add(Waiver.SIZE_IS_PUBLIC);
+    }
+    if (data.declaredLabels().isEmpty() && data.labelsArePublic()) {
+      waivers.add(Waiver.LABELS_ARE_PUBLIC);
+    }
+    return waivers;
+  }
+}

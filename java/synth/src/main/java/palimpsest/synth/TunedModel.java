@@ -1,0 +1,118 @@
+package palimpsest.synth;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import palimpsest.engine.generate.Scorer;
+import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.model.Adapter;
+import palimpsest.engine.model.AdapterFolder;
+import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.tensor.TensorArena;
+import palimpsest.privacy.SecretKey;
+import palimpsest.synth.evaluate.Exposure;
+import palimpsest.synth.text.Labels;
+import palimpsest.synth.text.Template;
+import palimpsest.synth.text.Tokenizer;
+
+/** A base model with or without a released adapter, ready to sample from and to score with. */
+public final class TunedModel implements AutoCloseable {
+  private final Kernels kernels;
+  private final TensorArena arena = new TensorArena();
+  private final Decoder decoder;
+  private final Adapter adapter;
+  private final Tokenizer tokenizer;
+  private final Template template;
+  private final ExecutionSpec execution;
+  private final int maxTokens;
+
+  /**
+   * @param model the base model's folder
+   * @param adapterFolder an adapter in PEFT's format, or null for the base model alone
+   * @param maxTokens the longest record, prompt included
+   */
+  public TunedModel(
+      Path model, Path adapterFolder, Labels labels, Synthesis.Prompt prompt, ExecutionSpec execution, int maxTokens) {
+    this.execution = execution;
+    this.maxTokens = maxTokens;
+    kernels = Synthesis.kernels(execution);
+    try (ModelFolder folder = ModelFolder.open(model)) {
+      tokenizer = Synthesis.tokenizer(folder);
+      template = Synthesis.template(folder, tokenizer, labels, prompt);
+      decoder = new Decoder(folder, kernels, false, Math.max(maxTokens, 2 * template.longestPrefix()));
+      adapter = adapterFolder == null ? null : load(adapterFolder, folder);
+    }
+  }
+
+  private Adapter load(Path adapterFolder, ModelFolder folder) {
+    try (AdapterFolder saved = AdapterFolder.open(adapterFolder, folder.config())) {
+      AdapterFolder.Settings settings = saved.settings();
+      // The engine scales by alpha / rank; a rank-stabilised adapter has another scale.
+      double alpha = settings.scale() * settings.rank();
+      Adapter loaded = new Adapter(folder.config(), settings.rank(), alpha, settings.targets(), kernels, arena);
+      for (Adapter.Site site : loaded.sites()) {
+        AdapterFolder.Factors factors = saved.factors(site.role(), site.layer());
+        loaded.a(loaded.parameters(), site).copyFrom(factors.a());
+        loaded.b(loaded.parameters(), site).copyFrom(factors.b());
+      }
+      loaded.pack();
+      return loaded;
+    }
+  }
+
+  /** Samples records: free post-processing. */
+  public List<SyntheticRecord> sample(SamplingSettings settings, SynthesisListener listener) {
+    listener.begin("sampling", Math.max(1, settings.records()));
+    try (SecretKey key = SecretKey.fromOperatingSystem()) {
+      return new Sampling(decoder, adapter, template, settings, execution, maxTokens, key).run(listener::done);
+    }
+  }
+
+  /**
+   * The exposure of planted secrets under this model.
+   *
+   * @param cases secrets with their decoys
+   * @param labels the label that each secret's message was trained under
+   */
+  public Exposure exposure(List<Exposure.Case> cases, List<Integer> labels, SynthesisListener listener) {
+    listener.begin("measuring exposure", cases.size());
+    try (Scorer scorer = new Scorer(decoder, adapter, execution.workers())) {
+      return Exposure.of(
+          cases,
+          (index, context, continuations) -> {
+            double[] scores = score(scorer, template.prefix(labels.get(index)), context, continuations);
+            listener.done(index + 1);
+            return scores;
+          });
+    }
+  }
+
+  /**
+   * Log-probabilities of continuations. A message is tokenised whole, since tokens may run over the place where the context ends; what all
+   * have in common is the context.
+   */
+  private double[] score(Scorer scorer, int[] prefix, String context, List<String> continuations) {
+    List<int[]> messages = continuations.stream().map(text -> tokenizer.encode(context + text)).toList();
+    int common = messages.getFirst().length;
+    for (int[] message : messages) {
+      int mismatch = Arrays.mismatch(messages.getFirst(), message);
+      common = Math.min(common, mismatch < 0 ? message.length : mismatch);
+    }
+    int[] whole = Arrays.copyOf(prefix, prefix.length + common);
+    System.arraycopy(messages.getFirst(), 0, whole, prefix.length, common);
+    List<int[]> rest = new ArrayList<>();
+    for (int[] message : messages) {
+      rest.add(Arrays.copyOfRange(message, common, message.length));
+    }
+    return scorer.score(whole, rest);
+  }
+
+  @Override
+  public void close() {
+    decoder.close();
+    arena.close();
+    kernels.close();
+  }
+}

@@ -1,0 +1,66 @@
+package palimpsest.synth;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.kernel.cpu.CpuKernels;
+import palimpsest.engine.kernel.cpu.CpuLibrary;
+import palimpsest.engine.kernel.cpu.CpuTier;
+import palimpsest.engine.kernel.reference.ReferenceKernels;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+import palimpsest.privacy.NoiseStream;
+import palimpsest.privacy.SecretKey;
+
+/** The noise that a run adds is the Java stream's, to the bit, whatever kernel adds it. */
+class NoiseKernelTest {
+  static Stream<Kernels> kernels() {
+    return Stream.concat(
+        Stream.of(new ReferenceKernels()),
+        Stream.of(CpuTier.values())
+            .filter(CpuLibrary.get()::supports)
+            .map(tier -> new CpuKernels(tier, DType.F32)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("kernels")
+  void everyKernelAddsTheSameIntegers(Kernels kernels) {
+    int count = kernels instanceof ReferenceKernels ? 300 : 200_001;
+    double sigma = 0.6 * (1 << 24);
+    try (SecretKey key = SecretKey.fromOperatingSystem();
+        TensorArena arena = new TensorArena()) {
+      NoiseStream stream = new NoiseStream(key);
+      long[] expected = new long[count];
+      java.util.Arrays.setAll(expected, i -> i);
+      stream.addTo(expected, 0, 5, sigma);
+      Tensor sums = arena.allocate(DType.I64, count);
+      for (int i = 0; i < count; i++) {
+        sums.setLong(i, i);
+      }
+      List<Long> undecided = new ArrayList<>();
+      kernels
+          .noise()
+          .accumulate(
+              sums,
+              0,
+              key.words(),
+              5,
+              sigma,
+              e -> {
+                undecided.add(e);
+                sums.setLong(e, sums.getLong(e) + stream.exact(e, 5, sigma));
+              });
+      long[] actual = new long[count];
+      java.util.Arrays.setAll(actual, sums::getLong);
+      assertArrayEquals(expected, actual);
+      assertTrue(kernels instanceof ReferenceKernels || undecided.size() < count / 100, "the exact path is for few");
+    }
+  }
+}
