@@ -80,7 +80,7 @@ final class StreamWorker {
     activations =
         new Activations(
             decoder.config(), kernels, streams, headRows, Prefixes.rank(adapter), false, buffers);
-    sampler = new TokenSampler(settings, decoder.config().vocabularySize());
+    sampler = new TokenSampler(settings, decoder.kernels());
     draws = buffers.allocate(DType.F64, headRows);
     drawn = buffers.allocate(DType.I32, headRows);
     rows = new int[streams];
