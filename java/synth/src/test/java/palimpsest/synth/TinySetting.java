@@ -1,0 +1,175 @@
+package palimpsest.synth;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.SplittableRandom;
+import palimpsest.engine.kernel.Activation;
+import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.Role;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+import palimpsest.privacy.NeighbouringRelation;
+import palimpsest.synth.text.Labels;
+import palimpsest.synth.text.RecordOptions;
+
+/** A random model of two thin layers over bytes, and a small labelled file: a whole run takes a second. */
+final class TinySetting {
+  static final int END = 256;
+  static final Synthesis.Prompt PROMPT = new Synthesis.Prompt("note", Optional.empty());
+  static final Labels LABELS = Labels.of(List.of("red", "blue"));
+
+  private final Path folder;
+
+  TinySetting(Path folder) throws IOException {
+    this.folder = folder;
+    if (!Files.exists(model())) {
+      writeModel();
+      writeRecords();
+    }
+  }
+
+  Path model() {
+    return folder.resolve("model");
+  }
+
+  Path data() {
+    return folder.resolve("notes.csv");
+  }
+
+  Path state() {
+    return folder.resolve("state");
+  }
+
+  Path out() {
+    return folder.resolve("out");
+  }
+
+  Synthesis.Source source() {
+    return new Synthesis.Source(data(), RecordOptions.of(List.of("text"), "label"), LABELS, "notes");
+  }
+
+  Synthesis.Destination destination(boolean resume) {
+    return new Synthesis.Destination(out(), false, state(), OptionalDouble.empty(), resume);
+  }
+
+  static RunSettings settings(double epsilon, int steps) {
+    return new RunSettings(
+        NeighbouringRelation.ADD_REMOVE,
+        epsilon,
+        OptionalDouble.empty(),
+        100,
+        64,
+        Duration.ofMinutes(1),
+        1,
+        2,
+        1,
+        OptionalLong.of(10),
+        OptionalInt.of(steps),
+        OptionalDouble.empty());
+  }
+
+  static ExecutionSpec execution() {
+    return new ExecutionSpec(DType.F32, 2, 128, 4, 8);
+  }
+
+  Synthesis.Outcome run(double epsilon, int steps, int records, boolean resume, SynthesisListener listener) {
+    return Synthesis.run(
+        model(),
+        source(),
+        PROMPT,
+        settings(epsilon, steps),
+        new SamplingSettings(records, 1, 0, 1, 0.5, false, 1),
+        execution(),
+        Set.of(),
+        destination(resume),
+        listener);
+  }
+
+  private void writeRecords() throws IOException {
+    StringBuilder csv = new StringBuilder("label,text\n");
+    SplittableRandom random = new SplittableRandom(3);
+    for (int i = 0; i < 80; i++) {
+      csv.append(i % 2 == 0 ? "red" : "blue").append(",note number ").append(random.nextInt(1000)).append('\n');
+    }
+    Files.writeString(data(), csv);
+  }
+
+  private void writeModel() throws IOException {
+    DecoderConfig config =
+        new DecoderConfig(
+            "llama",
+            END + 1,
+            256,
+            2,
+            32,
+            new DecoderConfig.AttentionOptions(2, 1, 16, 0.25, false, false, false, false, Collections.nCopies(2, 0)),
+            new DecoderConfig.FeedForwardOptions(48, Activation.Kind.SILU_GATED, false),
+            new DecoderConfig.NormOptions(DecoderConfig.NormKind.RMSNORM, 1e-5, false, false),
+            DecoderConfig.PositionOptions.rope(10_000, 16),
+            true,
+            false,
+            1,
+            OptionalInt.empty(),
+            List.of(END));
+    SplittableRandom random = new SplittableRandom(5);
+    Path tokenizer = folder.resolve("tokenizer.json");
+    writeTokenizer(tokenizer);
+    try (TensorArena arena = new TensorArena()) {
+      ModelFolder.write(
+          model(), config, (role, layer, bias) -> tensor(config, role, random, arena), Optional.of(tokenizer));
+    }
+  }
+
+  private static Tensor tensor(DecoderConfig config, Role role, SplittableRandom random, TensorArena arena) {
+    long width = config.width();
+    long keys = config.attention().keyWidth();
+    long hidden = config.feedForward().width();
+    long[] shape =
+        switch (role) {
+          case EMBEDDING -> new long[] {config.vocabularySize(), width};
+          case QUERY, ATTENTION_OUTPUT -> new long[] {width, width};
+          case KEY, VALUE -> new long[] {keys, width};
+          case GATE, UP -> new long[] {hidden, width};
+          case DOWN -> new long[] {width, hidden};
+          default -> new long[] {width};
+        };
+    Tensor tensor = arena.allocate(DType.F32, shape);
+    for (long i = 0; i < tensor.size(); i++) {
+      tensor.set(i, (shape.length == 1 ? 1 : 0) + 0.2 * random.nextGaussian());
+    }
+    return tensor;
+  }
+
+  /** The byte alphabet of GPT-2 and an end token. */
+  private static void writeTokenizer(Path file) throws IOException {
+    Map<String, Integer> vocabulary = new LinkedHashMap<>();
+    int next = 256;
+    for (int b = 0; b < 256; b++) {
+      boolean printable = b >= '!' && b <= '~' || b >= 0xa1 && b <= 0xac || b >= 0xae;
+      vocabulary.put(Character.toString(printable ? b : next++), b);
+    }
+    Map<String, Object> added =
+        Map.of(
+            "id", END, "content", "<|endoftext|>", "single_word", false, "lstrip", false, "rstrip", false, "normalized",
+            false, "special", true);
+    Map<String, Object> splitting =
+        Map.of("type", "ByteLevel", "add_prefix_space", false, "trim_offsets", true, "use_regex", true);
+    Map<String, Object> bpe = Map.of("type", "BPE", "vocab", vocabulary, "merges", List.of());
+    new ObjectMapper()
+        .writeValue(file.toFile(), Map.of("added_tokens", List.of(added), "pre_tokenizer", splitting, "model", bpe));
+  }
+}
