@@ -25,6 +25,7 @@ import picocli.CommandLine.ParseResult;
     subcommands = {
       EpsilonCommand.class,
       CheckCommand.class,
+      LedgerCommand.class,
       DoctorCommand.class,
     },
     footer = {
