@@ -26,6 +26,7 @@ import picocli.CommandLine.ParseResult;
       EpsilonCommand.class,
       CheckCommand.class,
       LedgerCommand.class,
+      ModelCommand.class,
       DoctorCommand.class,
     },
     footer = {
