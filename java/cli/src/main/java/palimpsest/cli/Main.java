@@ -28,6 +28,8 @@ import picocli.CommandLine.ParseResult;
       SampleCommand.class,
       EpsilonCommand.class,
       CheckCommand.class,
+      LedgerCommand.class,
+      ModelCommand.class,
       DoctorCommand.class,
     },
     footer = {

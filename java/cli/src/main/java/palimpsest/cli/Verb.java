@@ -48,11 +48,12 @@ abstract class Verb implements Callable<Integer> {
     out.flush();
   }
 
-  /** One line on standard error, unless quiet. */
+  /** Tells a person one line on standard error, unless --quiet. */
   final void say(String line) {
     if (!quiet) {
-      spec.commandLine().getErr().println(line);
-      spec.commandLine().getErr().flush();
+      PrintWriter err = spec.commandLine().getErr();
+      err.println("palimpsest: " + line);
+      err.flush();
     }
   }
 
