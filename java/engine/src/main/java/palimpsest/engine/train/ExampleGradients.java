@@ -1,6 +1,7 @@
 package palimpsest.engine.train;
 
 import palimpsest.engine.model.TokenGroup;
+import palimpsest.engine.tensor.Tensor;
 
 /**
  * Per-example gradients of one way of tuning (adapters, all weights, a prompt), for one worker:
@@ -17,4 +18,12 @@ public interface ExampleGradients {
    * Takes the group through the model and back and adds each example's clipped gradient to the sum.
    */
   void accumulate(ClippedSum sum);
+
+  /**
+   * The same without clipping: adds the group's whole gradient to a float sum. For training on public data, and the yardstick for what
+   * privacy costs.
+   *
+   * @param sum wide [P]
+   */
+  void accumulatePublic(Tensor sum);
 }

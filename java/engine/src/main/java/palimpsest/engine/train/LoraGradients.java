@@ -1,5 +1,8 @@
 package palimpsest.engine.train;
 
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+
+import java.lang.foreign.MemorySegment;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.model.Activations;
 import palimpsest.engine.model.Adapter;
@@ -7,6 +10,7 @@ import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.ParameterGradients;
 import palimpsest.engine.model.Role;
 import palimpsest.engine.model.TokenGroup;
+import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
@@ -21,6 +25,9 @@ public final class LoraGradients implements ExampleGradients, ParameterGradients
   private final TokenGroup group;
   private final Activations activations;
   private final Tensor gradients;
+
+  /** The whole group counts as one example. */
+  private boolean together;
 
   /**
    * @param maxRows the most rows of a group
@@ -56,6 +63,31 @@ public final class LoraGradients implements ExampleGradients, ParameterGradients
     }
   }
 
+  @Override
+  public void accumulatePublic(Tensor sum) {
+    if (sum.size() != size() || sum.type() != kernels.wide()) {
+      throw new IllegalArgumentException("the sum must be " + kernels.wide() + "[" + size() + "], not " + sum);
+    }
+    together = true;
+    try {
+      compute();
+    } finally {
+      together = false;
+    }
+    Tensor whole = gradient(0);
+    if (kernels.wide() == DType.F32) {
+      MemorySegment to = sum.data();
+      MemorySegment from = whole.data();
+      for (long at = 0; at < size() * Float.BYTES; at += Float.BYTES) {
+        to.set(JAVA_FLOAT, at, to.get(JAVA_FLOAT, at) + from.get(JAVA_FLOAT, at));
+      }
+    } else {
+      for (long i = 0; i < size(); i++) {
+        sum.set(i, sum.get(i) + whole.get(i));
+      }
+    }
+  }
+
   /** Computes the gradients of all examples of the group. */
   void compute() {
     decoder.forward(group, adapter, activations);
@@ -83,19 +115,11 @@ public final class LoraGradients implements ExampleGradients, ParameterGradients
     if (site == null) {
       return;
     }
-    for (int e = 0; e < group.examples(); e++) {
+    int count = together ? 1 : group.examples();
+    for (int e = 0; e < count; e++) {
       Tensor flat = gradient(e);
-      kernels
-          .lora()
-          .exampleGrad(
-              x,
-              u,
-              dy,
-              du,
-              group.rowStart(e),
-              group.rowStart(e + 1),
-              adapter.a(flat, site),
-              adapter.b(flat, site));
+      long to = together ? group.rows() : group.rowStart(e + 1);
+      kernels.lora().exampleGrad(x, u, dy, du, group.rowStart(e), to, adapter.a(flat, site), adapter.b(flat, site));
     }
   }
 }
