@@ -44,32 +44,42 @@ PALIMPSEST_INLINE void multiply(vf (&c)[R][V], const float* a, int64_t lda, int6
 typedef uint32_t pair_of_bf16 __attribute__((may_alias, aligned(2)));
 typedef vu vu_unaligned __attribute__((aligned(4)));
 
-// The same for bfloat16; k is even and the panel holds pairs of k.
+// One step of the same for a pair of bfloat16: c[i][v] += low * low + high * high.
+template <int R, int V>
+PALIMPSEST_INLINE void multiply_pair(vf (&c)[R][V], const uint32_t (&pairs)[R], const bf16* b) {
+  vu bv[V];
+  PALIMPSEST_UNROLL for (int v = 0; v < V; v++) bv[v] = *reinterpret_cast<const vu_unaligned*>(b + 2 * v * kWidth);
+  PALIMPSEST_UNROLL for (int i = 0; i < R; i++) {
+#if defined(__AVX512BF16__)
+    __m512i av = _mm512_set1_epi32((int)pairs[i]);
+    PALIMPSEST_UNROLL for (int v = 0; v < V; v++)
+        c[i][v] = (vf)_mm512_dpbf16_ps((__m512)c[i][v], (__m512bh)av, (__m512bh)bv[v]);
+#else
+    vu av = vu{} + pairs[i];
+    vf low = (vf)(av << 16), high = (vf)(av & 0xffff0000u);
+    PALIMPSEST_UNROLL for (int v = 0; v < V; v++) {
+      c[i][v] = fma(low, (vf)(bv[v] << 16), c[i][v]);
+      c[i][v] = fma(high, (vf)(bv[v] & 0xffff0000u), c[i][v]);
+    }
+#endif
+  }
+}
+
+// The same for bfloat16. The panel holds pairs of k; the last of an odd k is paired with zero, and nothing past the row is read.
 template <int R, int V>
 PALIMPSEST_INLINE void multiply(vf (&c)[R][V], const bf16* a, int64_t lda, int64_t k, const bf16* b) {
   const bf16* p[(R + 2) / 3];
   PALIMPSEST_UNROLL for (int g = 0; g < (R + 2) / 3; g++) p[g] = a + 3 * g * lda;
-  for (int64_t t = 0; t < k; t += 2) {
-    vu bv[V];
-    PALIMPSEST_UNROLL for (int v = 0; v < V; v++)
-        bv[v] = *reinterpret_cast<const vu_unaligned*>(b + 2 * v * kWidth);
-    b += 2 * kPanel;
-    PALIMPSEST_UNROLL for (int i = 0; i < R; i++) {
-      uint32_t pair = *reinterpret_cast<const pair_of_bf16*>(p[i / 3] + (i % 3) * lda);
-#if defined(__AVX512BF16__)
-      __m512i av = _mm512_set1_epi32((int)pair);
-      PALIMPSEST_UNROLL for (int v = 0; v < V; v++)
-          c[i][v] = (vf)_mm512_dpbf16_ps((__m512)c[i][v], (__m512bh)av, (__m512bh)bv[v]);
-#else
-      vu av = vu{} + pair;
-      vf low = (vf)(av << 16), high = (vf)(av & 0xffff0000u);
-      PALIMPSEST_UNROLL for (int v = 0; v < V; v++) {
-        c[i][v] = fma(low, (vf)(bv[v] << 16), c[i][v]);
-        c[i][v] = fma(high, (vf)(bv[v] & 0xffff0000u), c[i][v]);
-      }
-#endif
-    }
+  uint32_t pairs[R];
+  for (int64_t t = 0; t + 1 < k; t += 2, b += 2 * kPanel) {
+    PALIMPSEST_UNROLL for (int i = 0; i < R; i++)
+        pairs[i] = *reinterpret_cast<const pair_of_bf16*>(p[i / 3] + (i % 3) * lda);
+    multiply_pair<R, V>(c, pairs, b);
     PALIMPSEST_UNROLL for (int g = 0; g < (R + 2) / 3; g++) p[g] += 2;
+  }
+  if (k % 2 != 0) {
+    PALIMPSEST_UNROLL for (int i = 0; i < R; i++) pairs[i] = p[i / 3][(i % 3) * lda].bits;
+    multiply_pair<R, V>(c, pairs, b);
   }
 }
 

@@ -48,7 +48,6 @@ int linear_forward(const void* x, int64_t x_ld, const void* w, int64_t ins, cons
   PALIMPSEST_REQUIRE(!add || (y_type == PALIMPSEST_F32 && alpha == 1.0f));
   bool y_bf16 = y_type == PALIMPSEST_BF16;
   if (type == PALIMPSEST_BF16) {
-    PALIMPSEST_REQUIRE(ins % 2 == 0 && rank % 2 == 0);
     gemm(static_cast<const bf16*>(x), x_ld, rows, ins, static_cast<const bf16*>(w), static_cast<const bf16*>(u), u_ld,
          rank, static_cast<const bf16*>(f), bias, alpha, outs, y, y_bf16, y_ld, add);
   } else {

@@ -9,7 +9,6 @@ int project(const void* x, int64_t x_ld, const void* factor, int64_t ins, int64_
             int64_t rows, void* u, int64_t u_ld) {
   PALIMPSEST_REQUIRE(rows >= 0 && ins > 0 && rank > 0 && x_ld >= ins && u_ld >= rank);
   if (type == PALIMPSEST_BF16) {
-    PALIMPSEST_REQUIRE(ins % 2 == 0);
     gemm<bf16>(static_cast<const bf16*>(x), x_ld, rows, ins, static_cast<const bf16*>(factor), nullptr, 0, 0, nullptr,
                nullptr, scale, rank, u, true, u_ld, false);
   } else {

@@ -20,8 +20,8 @@ public interface ExampleGradients {
   void accumulate(ClippedSum sum);
 
   /**
-   * The same without clipping: adds the group's whole gradient to a float sum. For training on public data, and the yardstick for what
-   * privacy costs.
+   * The same without clipping: adds the group's whole gradient to a float sum. For training on
+   * public data, and the yardstick for what privacy costs.
    *
    * @param sum wide [P]
    */

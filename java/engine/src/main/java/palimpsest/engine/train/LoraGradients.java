@@ -66,7 +66,8 @@ public final class LoraGradients implements ExampleGradients, ParameterGradients
   @Override
   public void accumulatePublic(Tensor sum) {
     if (sum.size() != size() || sum.type() != kernels.wide()) {
-      throw new IllegalArgumentException("the sum must be " + kernels.wide() + "[" + size() + "], not " + sum);
+      throw new IllegalArgumentException(
+          "the sum must be " + kernels.wide() + "[" + size() + "], not " + sum);
     }
     together = true;
     try {
@@ -119,7 +120,10 @@ public final class LoraGradients implements ExampleGradients, ParameterGradients
     for (int e = 0; e < count; e++) {
       Tensor flat = gradient(e);
       long to = together ? group.rows() : group.rowStart(e + 1);
-      kernels.lora().exampleGrad(x, u, dy, du, group.rowStart(e), to, adapter.a(flat, site), adapter.b(flat, site));
+      kernels
+          .lora()
+          .exampleGrad(
+              x, u, dy, du, group.rowStart(e), to, adapter.a(flat, site), adapter.b(flat, site));
     }
   }
 }

@@ -113,9 +113,6 @@ final class LinearCpu implements Linear {
   public LinearWeights pack(Tensor weight, Tensor bias, boolean backward, TensorArena arena) {
     long out = weight.rows();
     long in = weight.cols();
-    if (cpu.compute() == DType.BF16 && (in % 2 != 0 || backward && out % 2 != 0)) {
-      throw new IllegalArgumentException("bfloat16 products need even widths, not " + weight);
-    }
     if (weight.type() != DType.F32 && weight.type() != DType.BF16) {
       try (TensorArena scratch = new TensorArena()) {
         return pack(scratch.allocate(DType.F32, out, in).copyFrom(weight), bias, backward, arena);

@@ -9,7 +9,6 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.invoke.MethodHandle;
 import palimpsest.engine.kernel.Lora;
 import palimpsest.engine.kernel.LoraFactors;
-import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
@@ -106,9 +105,8 @@ final class LoraCpu implements Lora {
 
   @Override
   public LoraFactors allocate(int rank, long in, long out, TensorArena arena) {
-    if (rank < 1 || cpu.compute() == DType.BF16 && rank % 2 != 0) {
-      throw new IllegalArgumentException(
-          "the adapter rank must be positive, and even in bfloat16, not " + rank);
+    if (rank < 1) {
+      throw new IllegalArgumentException("the adapter rank must be positive, not " + rank);
     }
     return new Packed(
         rank,

@@ -1,0 +1,194 @@
+package palimpsest.engine.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Named;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.kernel.cpu.CpuKernels;
+import palimpsest.engine.kernel.cpu.CpuLibrary;
+import palimpsest.engine.kernel.cpu.CpuTier;
+import palimpsest.engine.kernel.reference.ReferenceKernels;
+import palimpsest.engine.model.Adapter;
+import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+import palimpsest.testing.TinyModels;
+
+/**
+ * The premise of verified clipping: the integers of an example depend on the example, the weights
+ * and public constants only, to the bit. Every provider, tier and model family.
+ */
+class BatchInvarianceTest {
+  private static final double CLIP = 0.5;
+  private static final int BITS = 20;
+
+  @TempDir Path temporary;
+
+  static Stream<Arguments> cases() {
+    Stream<Kernels> cpu =
+        Stream.of(CpuTier.values())
+            .filter(CpuLibrary.get()::supports)
+            .flatMap(
+                tier -> Stream.of(DType.F32, DType.BF16).map(type -> new CpuKernels(tier, type)));
+    return Stream.concat(Stream.of(new ReferenceKernels()), cpu)
+        .flatMap(kernels ->
+            Stream.of(TinyModels.llama(), TinyModels.gpt2())
+                .map(config ->
+                    Arguments.of(
+                        Named.of(kernels.name(), kernels), Named.of(config.family(), config))));
+  }
+
+  /** A model with an adapter, and examples of many lengths. */
+  private final class Setting implements AutoCloseable {
+    final Kernels kernels;
+    final TensorArena arena = new TensorArena();
+    final Decoder decoder;
+    final Adapter adapter;
+    final List<Example> examples = new ArrayList<>();
+
+    Setting(Kernels kernels, DecoderConfig config) {
+      this.kernels = kernels;
+      try (ModelFolder folder = TinyModels.write(config, temporary.resolve("model"))) {
+        decoder = new Decoder(folder, kernels, true, 512);
+      }
+      adapter = new Adapter(config, 4, 8, Adapter.linearRoles(config), kernels, arena);
+      SplittableRandom random = new SplittableRandom(11);
+      for (long i = 0; i < adapter.size(); i++) {
+        adapter.parameters().set(i, 0.2 * random.nextGaussian());
+      }
+      adapter.pack();
+      for (int length : new int[] {2, 3, 18, 33, 65, 130, 1, 5}) {
+        int[] tokens = random.ints(length, 0, config.vocabularySize()).toArray();
+        examples.add(new Example(tokens, Math.min(length, random.nextInt(3))));
+      }
+    }
+
+    /**
+     * The integers of every example of a group, in its order; all buffers are NaN before the pass.
+     */
+    List<long[]> integers(int rows, List<Example> group) {
+      try (TensorArena scratch = new TensorArena()) {
+        LoraGradients gradients =
+            new LoraGradients(decoder, adapter, rows, Math.max(1, group.size()), scratch);
+        gradients.activations().poison();
+        gradients.gradients().fill(Double.NaN);
+        group.forEach(example -> gradients.group().add(example.tokens(), example.prefix()));
+        gradients.compute();
+        List<long[]> all = new ArrayList<>();
+        for (int e = 0; e < group.size(); e++) {
+          ClippedSum sum = new ClippedSum(kernels, adapter.size(), CLIP, BITS, scratch);
+          sum.add(gradients.gradient(e));
+          assertEquals(0, sum.repaired(), "an exact norm needs no repair");
+          assertEquals(0, sum.dropped());
+          all.add(values(sum.sums()));
+        }
+        return all;
+      }
+    }
+
+    @Override
+    public void close() {
+      decoder.close();
+      arena.close();
+    }
+  }
+
+  private static long[] values(Tensor sums) {
+    long[] values = new long[(int) sums.size()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = sums.getLong(i);
+    }
+    return values;
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void anExamplesIntegersDoNotDependOnItsMates(Kernels kernels, DecoderConfig config) {
+    try (Setting setting = new Setting(kernels, config)) {
+      List<Example> examples = setting.examples;
+      List<long[]> alone = new ArrayList<>();
+      for (Example example : examples) {
+        alone.add(setting.integers(Math.max(1, example.rows()), List.of(example)).getFirst());
+      }
+      assertTrue(
+          Arrays.stream(alone.get(4)).anyMatch(z -> z != 0), "the comparison must be of something");
+      // Every example first, in the middle and last, beside short and long mates, in a larger
+      // buffer.
+      for (int shift = 0; shift < examples.size(); shift++) {
+        List<Example> rotated = new ArrayList<>(examples);
+        java.util.Collections.rotate(rotated, shift);
+        List<long[]> together = setting.integers(300 + shift, rotated);
+        for (int i = 0; i < examples.size(); i++) {
+          int example = Math.floorMod(i - shift, examples.size());
+          assertArrayEquals(
+              alone.get(example), together.get(i), "example " + example + " at place " + i);
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void aMateWithNonFiniteNumbersChangesNothing(Kernels kernels, DecoderConfig config) {
+    try (Setting setting = new Setting(kernels, config);
+        TensorArena scratch = new TensorArena()) {
+      List<Example> pair = List.of(setting.examples.get(2), setting.examples.get(3));
+      long[] alone = setting.integers(64, pair.subList(1, 2)).getFirst();
+      LoraGradients gradients = new LoraGradients(setting.decoder, setting.adapter, 64, 2, scratch);
+      ClippedSum sum = new ClippedSum(kernels, setting.adapter.size(), CLIP, BITS, scratch);
+      // A weight of infinity makes the first example's loss gradient infinite or NaN throughout.
+      int[] tokens = pair.getFirst().tokens();
+      double[] weights = new double[tokens.length];
+      Arrays.fill(weights, Double.POSITIVE_INFINITY);
+      gradients.group().add(tokens, weights);
+      gradients.group().add(pair.getLast().tokens(), pair.getLast().prefix());
+      gradients.accumulate(sum);
+      assertEquals(1, sum.dropped(), "the broken example contributes nothing");
+      assertArrayEquals(alone, values(sum.sums()));
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void workersAndMicroBatchesDoNotChangeTheSum(Kernels kernels, DecoderConfig config) {
+    try (Setting setting = new Setting(kernels, config)) {
+      List<Example> batch = new ArrayList<>();
+      for (int i = 0; i < 20; i++) {
+        batch.add(setting.examples.get(i % setting.examples.size()));
+      }
+      long[] expected = sum(setting, batch, 1, 129, 1);
+      assertArrayEquals(expected, sum(setting, batch, 1, 200, 7));
+      assertArrayEquals(expected, sum(setting, batch, 2, 1000, 64));
+      assertArrayEquals(expected, sum(setting, batch, 2, 129, 3));
+    }
+  }
+
+  private static long[] sum(
+      Setting setting, List<Example> batch, int workers, int rows, int examples) {
+    try (TensorArena arena = new TensorArena();
+        BatchGradient gradient =
+            new BatchGradient(
+                workers,
+                () -> new LoraGradients(setting.decoder, setting.adapter, rows, examples, arena),
+                () -> new ClippedSum(setting.kernels, setting.adapter.size(), CLIP, BITS, arena))) {
+      ClippedSum total = new ClippedSum(setting.kernels, setting.adapter.size(), CLIP, BITS, arena);
+      gradient.accumulate(batch, total);
+      return values(total.sums());
+    }
+  }
+}

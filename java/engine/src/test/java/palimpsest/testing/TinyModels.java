@@ -1,0 +1,103 @@
+package palimpsest.testing;
+
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.SplittableRandom;
+import palimpsest.engine.kernel.Activation;
+import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+
+/** Small random models of each family, written as model folders. */
+public final class TinyModels {
+  private TinyModels() {}
+
+  /** Llama's options with grouped heads: 2 layers, width 48, 3 heads on 1, vocabulary 67. */
+  public static DecoderConfig llama() {
+    return new DecoderConfig(
+        "llama",
+        67,
+        512,
+        2,
+        48,
+        new DecoderConfig.AttentionOptions(
+            3, 1, 16, 0.25, false, false, false, false, Collections.nCopies(2, 0)),
+        new DecoderConfig.FeedForwardOptions(80, Activation.Kind.SILU_GATED, false),
+        new DecoderConfig.NormOptions(DecoderConfig.NormKind.RMSNORM, 1e-5, false, false),
+        DecoderConfig.PositionOptions.rope(10_000, 16),
+        true,
+        false,
+        1,
+        OptionalInt.empty(),
+        List.of(2));
+  }
+
+  /** GPT-2's options: 2 layers, width 32, 4 heads, vocabulary 67. */
+  public static DecoderConfig gpt2() {
+    return new DecoderConfig(
+        "gpt2",
+        67,
+        512,
+        2,
+        32,
+        new DecoderConfig.AttentionOptions(
+            4, 4, 8, 1 / Math.sqrt(8), true, true, true, false, Collections.nCopies(2, 0)),
+        new DecoderConfig.FeedForwardOptions(128, Activation.Kind.GELU_TANH, true),
+        new DecoderConfig.NormOptions(DecoderConfig.NormKind.LAYERNORM, 1e-5, false, false),
+        DecoderConfig.PositionOptions.learned(),
+        true,
+        false,
+        1,
+        OptionalInt.empty(),
+        List.of(2));
+  }
+
+  /**
+   * Writes a model of the configuration with random weights into {@code folder}, which must not
+   * exist.
+   */
+  public static ModelFolder write(DecoderConfig config, Path folder) {
+    SplittableRandom random = new SplittableRandom(7);
+    try (TensorArena arena = new TensorArena()) {
+      ModelFolder.write(
+          folder,
+          config,
+          (role, layer, bias) -> {
+            long[] shape = shape(config, role, bias);
+            Tensor tensor = arena.allocate(DType.F32, shape);
+            boolean norm = role.name().endsWith("NORM") && !bias;
+            for (long i = 0; i < tensor.size(); i++) {
+              tensor.set(i, (norm ? 1 : 0) + 0.15 * random.nextGaussian());
+            }
+            return tensor;
+          },
+          Optional.empty());
+    }
+    return ModelFolder.open(folder);
+  }
+
+  private static long[] shape(
+      DecoderConfig config, palimpsest.engine.model.Role role, boolean bias) {
+    DecoderConfig.AttentionOptions a = config.attention();
+    long width = config.width();
+    long hidden = config.feedForward().width();
+    long[] matrix =
+        switch (role) {
+          case EMBEDDING, HEAD -> new long[] {config.vocabularySize(), width};
+          case POSITIONS -> new long[] {config.contextLength(), width};
+          case QUERY_KEY_VALUE -> new long[] {a.queryWidth() + 2L * a.keyWidth(), width};
+          case QUERY -> new long[] {a.queryWidth(), width};
+          case KEY, VALUE -> new long[] {a.keyWidth(), width};
+          case ATTENTION_OUTPUT -> new long[] {width, a.queryWidth()};
+          case GATE, UP -> new long[] {hidden, width};
+          case DOWN -> new long[] {width, hidden};
+          default -> new long[] {width};
+        };
+    return bias ? new long[] {matrix[0]} : matrix;
+  }
+}

@@ -1,0 +1,114 @@
+package palimpsest.synth;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.LongConsumer;
+import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.model.Decoder;
+import palimpsest.engine.tensor.TensorArena;
+import palimpsest.engine.train.BatchGradient;
+import palimpsest.engine.train.ClippedSum;
+import palimpsest.engine.train.Example;
+import palimpsest.engine.train.LoraGradients;
+import palimpsest.privacy.Ledger;
+import palimpsest.privacy.MechanismSpec;
+import palimpsest.privacy.NoiseStream;
+import palimpsest.privacy.PoissonSampler;
+import palimpsest.privacy.SecretKey;
+
+/**
+ * The one owner of the private step: it draws the batch, sums the clipped gradients, adds the noise, updates, and has paid the ledger
+ * before. Nothing else in the program touches private gradients.
+ *
+ * <p>A step is: pay; draw a Poisson subset of whole examples; clip each example's gradient into integers of norm at most C and sum them; add
+ * rounded Gaussian integers of standard deviation sigma C; divide by the fixed expected batch; update. An empty draw is a step like any
+ * other (DP-SGD, Abadi et al. 2016, with the integer mechanism of docs/privacy.md).
+ */
+final class PrivateTraining implements AutoCloseable {
+  private final Decoder decoder;
+  private final MechanismSpec mechanism;
+  private final TuningSpec tuning;
+  private final TrainingState state;
+  private final TensorArena arena = new TensorArena();
+  private final ClippedSum sum;
+  private final BatchGradient gradient;
+
+  /**
+   * @param mechanism all planned steps, including those of earlier runs that are resumed
+   * @param state where training starts; its adapter is trained
+   */
+  PrivateTraining(
+      Decoder decoder, TrainingState state, MechanismSpec mechanism, TuningSpec tuning, ExecutionSpec execution) {
+    this.decoder = decoder;
+    this.mechanism = mechanism;
+    this.tuning = tuning;
+    this.state = state;
+    Kernels kernels = decoder.kernels();
+    long size = state.adapter.size();
+    sum = emptySum(kernels, size);
+    gradient =
+        new BatchGradient(
+            execution.workers(),
+            () -> new LoraGradients(decoder, state.adapter, execution.groupRows(), execution.groupExamples(), arena),
+            () -> emptySum(kernels, size));
+  }
+
+  private ClippedSum emptySum(Kernels kernels, long size) {
+    return new ClippedSum(kernels, size, mechanism.clipNorm(), tuning.gridBits(), arena);
+  }
+
+  /**
+   * Makes the steps {@code firstStep .. mechanism.steps()}.
+   *
+   * @param examples all records; only the drawn ones are looked at
+   * @param run the ledger's run that pays; it has as many steps as are made here
+   * @param key the run's key, new in this process
+   * @param firstStep the first step, from 1; earlier ones were paid for by earlier runs
+   * @param checkpoint where the state is saved after each update
+   * @param progress told the number of each finished step
+   */
+  void run(
+      List<Example> examples, Ledger.Run run, SecretKey key, long firstStep, Path checkpoint, LongConsumer progress) {
+    PoissonSampler sampler = new PoissonSampler(key, mechanism);
+    NoiseStream noise = new NoiseStream(key);
+    for (long step = firstStep; step <= mechanism.steps(); step++) {
+      run.step(step);
+      List<Example> batch = new ArrayList<>();
+      for (int i : sampler.draw(step, examples.size())) {
+        batch.add(examples.get(i));
+      }
+      gradient.accumulate(batch, sum);
+      if (!mechanism.nonPrivate()) {
+        noise.addTo(sum.sums().data(), 0, step, mechanism.noiseMultiplier() * sum.sensitivity());
+      }
+      update(step);
+      state.save(checkpoint);
+      progress.accept(step);
+    }
+  }
+
+  private void update(long step) {
+    double scale = sum.gridStep() / mechanism.expectedBatch();
+    state.updates++;
+    decoder
+        .kernels()
+        .optimizer()
+        .update(
+            sum.sums(),
+            scale,
+            tuning.optimizer(step, mechanism.steps()),
+            state.updates,
+            state.adapter.parameters(),
+            state.firstMoment,
+            state.secondMoment);
+    sum.clear();
+    state.adapter.pack();
+  }
+
+  @Override
+  public void close() {
+    gradient.close();
+    arena.close();
+  }
+}
