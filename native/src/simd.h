@@ -1,0 +1,158 @@
+// Vectors of floats for one tier, with the few operations that the kernels are written in. All arithmetic is IEEE, nothing is
+// fused unless fma() is called, and a partial vector at the end of a row goes through the same operations as a full one.
+#pragma once
+#include <cmath>
+
+#include "tier.h"
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+PALIMPSEST_BEGIN
+
+#if defined(__AVX512F__)
+inline constexpr int kWidth = 16;
+#elif defined(__AVX2__)
+inline constexpr int kWidth = 8;
+#else
+inline constexpr int kWidth = 4;
+#endif
+
+typedef float vf __attribute__((vector_size(4 * kWidth), may_alias));
+typedef int32_t vi __attribute__((vector_size(4 * kWidth), may_alias));
+typedef uint32_t vu __attribute__((vector_size(4 * kWidth), may_alias));
+typedef uint16_t vh __attribute__((vector_size(2 * kWidth), may_alias));
+typedef float vf_unaligned __attribute__((vector_size(4 * kWidth), may_alias, aligned(4)));
+typedef vh vh_unaligned __attribute__((aligned(2)));
+
+static inline vf splat(float x) { return vf{} + x; }
+static inline vf zero() { return vf{}; }
+
+static inline vf load(const float* p) { return *reinterpret_cast<const vf_unaligned*>(p); }
+static inline void store(float* p, vf v) { *reinterpret_cast<vf_unaligned*>(p) = v; }
+
+// Widening is exact: a bfloat16 is the upper half of the float.
+static inline vf load(const bf16* p) {
+  vh h = *reinterpret_cast<const vh_unaligned*>(p);
+  return (vf)(__builtin_convertvector(h, vu) << 16);
+}
+
+// Round to nearest, ties to even; NaN stays NaN.
+static inline vh to_bf16(vf v) {
+  vu bits = (vu)v;
+  vu rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  vu nan = (bits >> 16) | 0x40;
+  vi is_nan = v != v;
+  return __builtin_convertvector(((vu)is_nan & nan) | (~(vu)is_nan & rounded), vh);
+}
+static inline void store(bf16* p, vf v) { *reinterpret_cast<vh_unaligned*>(p) = to_bf16(v); }
+
+// The first n elements; the others are 0 when loading and untouched when storing.
+static inline vf load(const float* p, int n) {
+#if defined(__AVX512F__)
+  return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#else
+  float lanes[kWidth] = {};
+  for (int i = 0; i < n; i++) lanes[i] = p[i];
+  return load(lanes);
+#endif
+}
+static inline void store(float* p, vf v, int n) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#else
+  float lanes[kWidth];
+  store(lanes, v);
+  for (int i = 0; i < n; i++) p[i] = lanes[i];
+#endif
+}
+static inline vf load(const bf16* p, int n) {
+  bf16 lanes[kWidth] = {};
+  for (int i = 0; i < n; i++) lanes[i] = p[i];
+  return load(lanes);
+}
+static inline void store(bf16* p, vf v, int n) {
+  bf16 lanes[kWidth];
+  store(lanes, v);
+  for (int i = 0; i < n; i++) p[i] = lanes[i];
+}
+
+static inline float to_float(float x) { return x; }
+static inline float to_float(bf16 x) {
+  uint32_t bits = (uint32_t)x.bits << 16;
+  float f;
+  memcpy(&f, &bits, 4);
+  return f;
+}
+static inline void from_float(float x, float* out) { *out = x; }
+static inline void from_float(float x, bf16* out) {
+  uint32_t bits;
+  memcpy(&bits, &x, 4);
+  out->bits = x != x ? (uint16_t)((bits >> 16) | 0x40) : (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+// a * b + c; one rounding where the tier has the instruction, two in the portable tier (always the same within a tier).
+static inline vf fma(vf a, vf b, vf c) {
+#if defined(__AVX512F__)
+  return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__)
+  return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+  return a * b + c;
+#endif
+}
+
+static inline vf select(vi mask, vf yes, vf no) { return (vf)(((vi)yes & mask) | ((vi)no & ~mask)); }
+
+// The larger (smaller) of the two; b where either is NaN.
+static inline vf max(vf a, vf b) { return select(a > b, a, b); }
+static inline vf min(vf a, vf b) { return select(a < b, a, b); }
+
+// Sum and maximum of the lanes in a fixed tree.
+static inline float sum(vf v) {
+  float lanes[kWidth];
+  store(lanes, v);
+  for (int half = kWidth / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+  return lanes[0];
+}
+static inline float largest(vf v) {
+  float lanes[kWidth];
+  store(lanes, v);
+  for (int half = kWidth / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
+  return lanes[0];
+}
+
+// e^x within 2 ulp on [-87.3, 88.7]; 0 below, infinity above, NaN for NaN. Cody-Waite reduction by ln 2 in two parts, then the degree-6
+// Taylor-like minimax polynomial of Cephes' expf.
+static inline vf exp(vf x) {
+  const vf shifter = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
+  vf clamped = min(splat(88.722f), max(splat(-87.336f), x));
+  vf t = fma(clamped, splat(1.44269504088896341f), shifter);
+  vf n = t - shifter;
+  vf r = fma(n, splat(-0.693359375f), clamped);
+  r = fma(n, splat(2.12194440e-4f), r);
+  vf p = splat(1.9875691500e-4f);
+  p = fma(p, r, splat(1.3981999507e-3f));
+  p = fma(p, r, splat(8.3334519073e-3f));
+  p = fma(p, r, splat(4.1665795894e-2f));
+  p = fma(p, r, splat(1.6666665459e-1f));
+  p = fma(p, r, splat(5.0000001201e-1f));
+  p = fma(p * r, r, r) + splat(1.0f);
+  // n reaches 128 at the top end: scale by 2^(n-1) and then by 2.
+  vf scale = (vf)(((vi)t << 23) + (vi)(vu{} + 0x3f000000u));
+  vf y = p * scale * splat(2.0f);
+  y = select(x < splat(-87.336f), zero(), y);
+  y = select(x > splat(88.722f), splat(INFINITY), y);
+  return select(x == x, y, x);
+}
+
+// tanh through exp, accurate to a few ulp of 1.
+static inline vf tanh(vf x) {
+  vf e = exp(splat(2.0f) * min(splat(10.0f), max(splat(-10.0f), x)));
+  vf y = (e - splat(1.0f)) / (e + splat(1.0f));
+  return select(x == x, y, x);
+}
+
+PALIMPSEST_END
