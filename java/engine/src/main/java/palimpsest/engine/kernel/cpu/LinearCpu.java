@@ -1,0 +1,176 @@
+package palimpsest.engine.kernel.cpu;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+import palimpsest.engine.kernel.Linear;
+import palimpsest.engine.kernel.LinearWeights;
+import palimpsest.engine.kernel.LoraFactors;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+
+/** {@link Linear} on native/src/linear.cpp. */
+final class LinearCpu implements Linear {
+  private final CpuKernels cpu;
+  private final MethodHandle pack;
+  private final MethodHandle forward;
+  private final MethodHandle exampleGrad;
+  private final MethodHandle biasExampleGrad;
+
+  /**
+   * Packed copies of W: {@code forward} maps inputs to outputs, {@code backward} (or null) outputs to inputs; the bias is padded to whole
+   * panels.
+   */
+  private record Packed(long in, long out, Tensor forward, Tensor backward, Tensor bias) implements LinearWeights {
+    @Override
+    public boolean hasBackward() {
+      return backward != null;
+    }
+  }
+
+  LinearCpu(CpuKernels cpu) {
+    this.cpu = cpu;
+    pack =
+        cpu.bind(
+            "linear_pack",
+            FunctionDescriptor.of(
+                JAVA_INT, ADDRESS, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_INT));
+    forward =
+        cpu.bind(
+            "linear_forward",
+            FunctionDescriptor.of(
+                JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_INT,
+                ADDRESS, JAVA_FLOAT, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_INT, JAVA_LONG, JAVA_INT));
+    exampleGrad =
+        cpu.bind(
+            "linear_example_grad",
+            FunctionDescriptor.of(
+                JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG,
+                ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT));
+    biasExampleGrad =
+        cpu.bind(
+            "linear_bias_example_grad",
+            FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS));
+  }
+
+  /** Memory for a packed matrix that maps {@code in} numbers to {@code out}. */
+  Tensor allocatePacked(long in, long out, TensorArena arena) {
+    long panel = cpu.panelWidth();
+    long paddedIn = cpu.compute() == DType.BF16 ? (in + 1) / 2 * 2 : in;
+    return arena.allocate(cpu.compute(), (out + panel - 1) / panel, paddedIn * panel);
+  }
+
+  /** Packs {@code source}, [out, in] or if {@code transposed} [in, out]. */
+  void packInto(Tensor source, boolean transposed, long in, long out, Tensor packed) {
+    try {
+      cpu.check(
+          (int)
+              pack.invokeExact(
+                  source.data(), cpu.typeOf(source), source.stride(), transposed ? 1 : 0, in, out, packed.data(), cpu.typeOf(packed)));
+    } catch (Throwable t) {
+      throw CpuLibrary.rethrow(t);
+    }
+  }
+
+  @Override
+  public LinearWeights pack(Tensor weight, Tensor bias, boolean backward, TensorArena arena) {
+    long out = weight.rows();
+    long in = weight.cols();
+    if (cpu.compute() == DType.BF16 && (in % 2 != 0 || backward && out % 2 != 0)) {
+      throw new IllegalArgumentException("bfloat16 products need even widths, not " + weight);
+    }
+    if (weight.type() != DType.F32 && weight.type() != DType.BF16) {
+      try (TensorArena scratch = new TensorArena()) {
+        return pack(scratch.allocate(DType.F32, out, in).copyFrom(weight), bias, backward, arena);
+      }
+    }
+    Tensor packedForward = allocatePacked(in, out, arena);
+    packInto(weight, false, in, out, packedForward);
+    Tensor packedBackward = null;
+    if (backward) {
+      packedBackward = allocatePacked(out, in, arena);
+      packInto(weight, true, out, in, packedBackward);
+    }
+    Tensor packedBias = null;
+    if (bias != null) {
+      cpu.requireSame("outputs", out, bias.size());
+      packedBias = arena.allocate(DType.F32, packedForward.rows() * cpu.panelWidth());
+      for (long i = 0; i < out; i++) {
+        packedBias.set(i, bias.get(i));
+      }
+    }
+    return new Packed(in, out, packedForward, packedBackward, packedBias);
+  }
+
+  @Override
+  public void forward(Tensor x, LinearWeights weights, Tensor u, LoraFactors factors, Tensor y, boolean add) {
+    Packed w = (Packed) weights;
+    LoraCpu.Packed f = (LoraCpu.Packed) factors;
+    multiply(x, w.in, w.forward, u, f == null ? null : f.bForward(), f, w.bias, w.out, y, add);
+  }
+
+  @Override
+  public void backward(Tensor dy, LinearWeights weights, Tensor du, LoraFactors factors, Tensor dx, boolean add) {
+    Packed w = (Packed) weights;
+    LoraCpu.Packed f = (LoraCpu.Packed) factors;
+    if (w.backward == null) {
+      throw new IllegalStateException("these weights were packed without a backward copy");
+    }
+    multiply(dy, w.out, w.backward, du, f == null ? null : f.aBackward(), f, null, w.in, dx, add);
+  }
+
+  private void multiply(
+      Tensor x, long in, Tensor w, Tensor u, Tensor factor, LoraFactors lora, Tensor bias, long out, Tensor y, boolean add) {
+    cpu.requireCompute(x, u);
+    cpu.requireSame("rows", x.rows(), y.rows());
+    cpu.requireSame("inputs", in, x.cols());
+    cpu.requireSame("outputs", out, y.cols());
+    long rank = 0;
+    if (lora != null) {
+      rank = lora.rank();
+      cpu.requireSame("rank", rank, u.cols());
+      cpu.requireSame("rows", x.rows(), u.rows());
+    }
+    MemorySegment none = MemorySegment.NULL;
+    try {
+      cpu.check(
+          (int)
+              forward.invokeExact(
+                  x.data(), x.stride(), w.data(), in,
+                  lora == null ? none : u.data(), lora == null ? 0L : u.stride(), lora == null ? none : factor.data(), rank,
+                  cpu.typeOf(x), bias == null ? none : bias.data(), 1.0f, x.rows(), out, y.data(), cpu.typeOf(y), y.stride(),
+                  add ? 1 : 0));
+    } catch (Throwable t) {
+      throw CpuLibrary.rethrow(t);
+    }
+  }
+
+  @Override
+  public void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight, Tensor dBias) {
+    cpu.requireCompute(x, dy);
+    cpu.requireWide(dWeight, dBias);
+    cpu.requireRange(from, to, Math.min(x.rows(), dy.rows()));
+    cpu.requireSame("outputs", dy.cols(), dWeight.rows());
+    cpu.requireSame("inputs", x.cols(), dWeight.cols());
+    try {
+      cpu.check(
+          (int)
+              exampleGrad.invokeExact(
+                  dy.data(), dy.stride(), dy.cols(), x.data(), x.stride(), x.cols(), cpu.typeOf(x), from, to,
+                  dWeight.data(), dWeight.stride(), 0, 1));
+      if (dBias != null) {
+        cpu.requireSame("outputs", dy.cols(), dBias.size());
+        cpu.check(
+            (int) biasExampleGrad.invokeExact(dy.data(), dy.stride(), cpu.typeOf(dy), from, to, dy.cols(), dBias.data()));
+      }
+    } catch (Throwable t) {
+      throw CpuLibrary.rethrow(t);
+    }
+  }
+}
