@@ -155,4 +155,143 @@ static inline vf tanh(vf x) {
   return select(x == x, y, x);
 }
 
+// --- Loops over a row.
+
+// Stands for a whole vector where a count of elements could: load(p, Full()) is load(p).
+struct Full {};
+template <class T>
+static inline vf load(const T* p, Full) {
+  return load(p);
+}
+template <class T>
+static inline void store(T* p, vf v, Full) {
+  store(p, v);
+}
+
+// v with the lanes from n on replaced by another's: what a reduction must not see of a partial vector.
+static inline vf keep(vf v, Full, vf) { return v; }
+static inline vf keep(vf v, int n, vf other) {
+  vi lane;
+  for (int i = 0; i < kWidth; i++) lane[i] = i;
+  return select(lane < n, v, other);
+}
+
+// body(i, Full()) for each whole vector of [0, cols), then body(i, n) for the n elements left over.
+template <class Body>
+static inline void for_each_vector(int64_t cols, Body&& body) {
+  int64_t i = 0;
+  for (; i + kWidth <= cols; i += kWidth) body(i, Full());
+  if (i < cols) body(i, static_cast<int>(cols - i));
+}
+
+// Folds the vectors of [0, cols) into four accumulators, a = step(a, i, n), and these into one, in an order that depends on
+// cols only.
+template <class Step, class Join>
+static inline vf fold(int64_t cols, vf start, Step&& step, Join&& join) {
+  vf a = start, b = start, c = start, d = start;
+  int64_t i = 0;
+  for (; i + 4 * kWidth <= cols; i += 4 * kWidth) {
+    a = step(a, i, Full());
+    b = step(b, i + kWidth, Full());
+    c = step(c, i + 2 * kWidth, Full());
+    d = step(d, i + 3 * kWidth, Full());
+  }
+  for (; i + kWidth <= cols; i += kWidth) a = step(a, i, Full());
+  if (i < cols) a = step(a, i, static_cast<int>(cols - i));
+  return join(join(a, b), join(c, d));
+}
+// The sum of term(i, n) over the row; lanes past the end do not count.
+template <class Term>
+static inline float sum_over(int64_t cols, Term&& term) {
+  return sum(fold(
+      cols, zero(), [&](vf total, int64_t i, auto n) { return total + keep(term(i, n), n, zero()); },
+      [](vf a, vf b) { return a + b; }));
+}
+
+// --- Integers.
+
+// Toward zero; the caller keeps |v| below 2^31.
+static inline vi truncate(vf v) { return __builtin_convertvector(v, vi); }
+static inline vf from_int(vi v) { return __builtin_convertvector(v, vf); }
+
+// Vectors of 64-bit sums of squares, exact modulo 2^64.
+typedef uint64_t vl __attribute__((vector_size(4 * kWidth), may_alias));
+static inline vl add_squares(vl total, vi z) {
+  vu magnitude = (vu)(z < 0 ? -z : z);
+  vl even = (vl)magnitude & 0xffffffffu, odd = (vl)magnitude >> 32;
+#if defined(__AVX512F__)
+  total += (vl)_mm512_maskz_mul_epu32(0xff, (__m512i)even, (__m512i)even);
+  return total + (vl)_mm512_maskz_mul_epu32(0xff, (__m512i)odd, (__m512i)odd);
+#elif defined(__AVX2__)
+  total += (vl)_mm256_mul_epu32((__m256i)even, (__m256i)even);
+  return total + (vl)_mm256_mul_epu32((__m256i)odd, (__m256i)odd);
+#else
+  return total + even * even + odd * odd;
+#endif
+}
+static inline uint64_t sum(vl v) {
+  uint64_t total = 0;
+  for (int i = 0; i < kWidth / 2; i++) total += v[i];
+  return total;
+}
+
+// The nearest floats of 64-bit integers.
+static inline vf load(const int64_t* p, Full) {
+#if defined(__AVX512DQ__)
+  __m256 low = _mm512_cvtepi64_ps(_mm512_loadu_si512(p));
+  __m256 high = _mm512_cvtepi64_ps(_mm512_loadu_si512(p + 8));
+  return (vf)_mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+#else
+  vf v;
+  for (int i = 0; i < kWidth; i++) v[i] = static_cast<float>(p[i]);
+  return v;
+#endif
+}
+static inline vf load(const int64_t* p, int n) {
+  int64_t lanes[kWidth] = {};
+  for (int i = 0; i < n; i++) lanes[i] = p[i];
+  return load(lanes, Full());
+}
+
+// --- Doubles: the lower and the upper half of a vector, exactly.
+typedef double vd __attribute__((vector_size(4 * kWidth), may_alias));
+static inline vd lower(vf v) {
+#if defined(__AVX512F__)
+  return (vd)_mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, (__m512)v, 0));
+#elif defined(__AVX2__)
+  return (vd)_mm256_cvtps_pd(_mm256_castps256_ps128((__m256)v));
+#else
+  return vd{v[0], v[1]};
+#endif
+}
+static inline vd upper(vf v) {
+#if defined(__AVX512F__)
+  return (vd)_mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, (__m512)v, 1));
+#elif defined(__AVX2__)
+  return (vd)_mm256_cvtps_pd(_mm256_extractf128_ps((__m256)v, 1));
+#else
+  return vd{v[2], v[3]};
+#endif
+}
+static inline double sum(vd v) {
+  double lanes[kWidth / 2];
+  for (int i = 0; i < kWidth / 2; i++) lanes[i] = v[i];
+  for (int half = kWidth / 4; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+  return lanes[0];
+}
+
+// Correctly rounded.
+static inline vf sqrt(vf v) {
+#if defined(__AVX512F__)
+  // The maskz forms, here and above, keep the compiler from warning of its own header's undefined operand.
+  return (vf)_mm512_maskz_sqrt_ps(0xffff, (__m512)v);
+#elif defined(__AVX2__)
+  return (vf)_mm256_sqrt_ps((__m256)v);
+#else
+  for (int i = 0; i < kWidth; i++) v[i] = std::sqrt(v[i]);
+  return v;
+#endif
+}
+
 PALIMPSEST_END

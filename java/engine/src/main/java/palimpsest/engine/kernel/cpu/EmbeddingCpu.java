@@ -1,0 +1,146 @@
+package palimpsest.engine.kernel.cpu;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static palimpsest.engine.kernel.cpu.Arguments.address;
+import static palimpsest.engine.kernel.cpu.Arguments.requireContiguous;
+import static palimpsest.engine.kernel.cpu.Arguments.requirePresence;
+
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.invoke.MethodHandle;
+import palimpsest.engine.kernel.Embedding;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
+
+/** {@link Embedding} on native/src/embedding.cpp. */
+final class EmbeddingCpu implements Embedding {
+  private final CpuKernels cpu;
+  private final MethodHandle forward;
+  private final MethodHandle exampleGrad;
+
+  EmbeddingCpu(CpuKernels cpu) {
+    this.cpu = cpu;
+    forward =
+        cpu.bind(
+            "embedding_forward",
+            FunctionDescriptor.of(
+                JAVA_INT,
+                ADDRESS,
+                ADDRESS,
+                JAVA_LONG,
+                JAVA_LONG,
+                ADDRESS,
+                JAVA_LONG,
+                ADDRESS,
+                JAVA_LONG,
+                JAVA_INT,
+                JAVA_FLOAT,
+                ADDRESS,
+                JAVA_LONG));
+    exampleGrad =
+        cpu.bind(
+            "embedding_example_grad",
+            FunctionDescriptor.of(
+                JAVA_INT,
+                ADDRESS,
+                ADDRESS,
+                ADDRESS,
+                JAVA_LONG,
+                JAVA_LONG,
+                JAVA_LONG,
+                JAVA_LONG,
+                JAVA_FLOAT,
+                ADDRESS,
+                JAVA_LONG,
+                ADDRESS,
+                JAVA_LONG));
+  }
+
+  @Override
+  public void forward(
+      Tensor ids, Tensor positions, Tensor table, Tensor positionTable, double scale, Tensor out) {
+    cpu.requireType(DType.I32, ids, positions);
+    cpu.requireType(table.type(), positionTable);
+    cpu.requireWide(out);
+    checkIndices(ids, positions, out, positionTable);
+    checkTables(out, table, positionTable);
+    try {
+      cpu.check(
+          (int)
+              forward.invokeExact(
+                  ids.data(),
+                  address(positions),
+                  out.rows(),
+                  out.cols(),
+                  table.data(),
+                  table.rows(),
+                  address(positionTable),
+                  rowsOf(positionTable),
+                  cpu.typeOf(table),
+                  (float) scale,
+                  out.data(),
+                  out.stride()));
+    } catch (Throwable t) {
+      throw CpuLibrary.rethrow(t);
+    }
+  }
+
+  @Override
+  public void exampleGrad(
+      Tensor ids,
+      Tensor positions,
+      Tensor dOut,
+      long from,
+      long to,
+      double scale,
+      Tensor dTable,
+      Tensor dPositions) {
+    cpu.requireType(DType.I32, ids, positions);
+    cpu.requireWide(dOut, dTable, dPositions);
+    cpu.requireRange(from, to, dOut.rows());
+    checkIndices(ids, positions, dOut, dPositions);
+    checkTables(dOut, dTable, dPositions);
+    try {
+      cpu.check(
+          (int)
+              exampleGrad.invokeExact(
+                  ids.data(),
+                  address(positions),
+                  dOut.data(),
+                  dOut.stride(),
+                  from,
+                  to,
+                  dOut.cols(),
+                  (float) scale,
+                  dTable.data(),
+                  dTable.rows(),
+                  address(dPositions),
+                  rowsOf(dPositions)));
+    } catch (Throwable t) {
+      throw CpuLibrary.rethrow(t);
+    }
+  }
+
+  private void checkIndices(Tensor ids, Tensor positions, Tensor rows, Tensor positionTable) {
+    requireContiguous(ids, positions);
+    cpu.requireSame("rows", rows.rows(), ids.size());
+    if (positionTable != null) {
+      requirePresence("positions", true, positions);
+      cpu.requireSame("rows", rows.rows(), positions.size());
+    }
+  }
+
+  private void checkTables(Tensor rows, Tensor table, Tensor positionTable) {
+    requireContiguous(table, positionTable);
+    cpu.requireSame("columns", rows.cols(), table.cols());
+    if (positionTable != null) {
+      cpu.requireSame("columns", rows.cols(), positionTable.cols());
+    }
+  }
+
+  private static long rowsOf(Tensor table) {
+    return table == null ? 0 : table.rows();
+  }
+}

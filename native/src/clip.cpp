@@ -1,0 +1,107 @@
+// Verified clipping: a gradient becomes integers, and the exact norm of those integers decides what
+// enters the sums.
+#include "simd.h"
+
+PALIMPSEST_BEGIN
+
+namespace {
+
+enum Outcome { kAccepted = 0, kRepaired = 1, kDropped = 2 };
+
+constexpr int kMaxBits = 24;
+constexpr int kShrinkBits = 32;
+constexpr int64_t kTile = 1024;
+// Past this total an example is marked. A tile adds at most 1024 * 4^24 = 2^58, so the check
+// comes before anything can wrap.
+constexpr int64_t kMaxTotal = int64_t{1} << 60;
+
+// Replaces g by trunc(factor * g) clamped to [-bound, bound], NaN as 0; returns the sum of their
+// squares.
+int64_t truncate_tile(float* gradient, int64_t count, float factor, float bound) {
+  vf f = splat(factor), high = splat(bound), low = splat(-bound);
+  vl total = {};
+  for_each_vector(count, [&](int64_t i, auto n) {
+    vf y = load(gradient + i, n) * f;
+    y = select(y == y, y,
+               zero());  // before the clamp, whose order would decide what a NaN becomes
+    // 0 * infinity in the lanes past the end is NaN, hence 0 too.
+    vi z = truncate(min(high, max(low, y)));
+    total = add_squares(total, z);
+    store(gradient + i, from_int(z), n);
+  });
+  return static_cast<int64_t>(sum(total));
+}
+
+int64_t ceil_sqrt(int64_t n) {
+  int64_t s = static_cast<int64_t>(std::sqrt(static_cast<double>(n)));
+  while (s * s < n) s++;
+  while (s > 0 && (s - 1) * (s - 1) >= n) s--;
+  return s;
+}
+
+// z' = sign(z) floor(|z| ratio / 2^32). |z| ratio < 2^56.
+void shrink(float* gradient, int64_t count, int64_t ratio) {
+  for (int64_t i = 0; i < count; i++) {
+    int64_t z = static_cast<int64_t>(gradient[i]);
+    int64_t magnitude = ((z < 0 ? -z : z) * ratio) >> kShrinkBits;
+    gradient[i] = static_cast<float>(z < 0 ? -magnitude : magnitude);
+  }
+}
+
+void add(const float* __restrict gradient, int64_t count, int64_t* __restrict sums) {
+  for (int64_t i = 0; i < count; i++) {
+    int64_t z = static_cast<int32_t>(gradient[i]);
+    sums[i] = static_cast<int64_t>(static_cast<uint64_t>(sums[i]) + static_cast<uint64_t>(z));
+  }
+}
+
+int32_t drop(float* gradient, int64_t count) {
+  for (int64_t i = 0; i < count; i++) gradient[i] = 0.0f;
+  return kDropped;
+}
+
+int32_t clip(float* gradient, int64_t count, float factor, int32_t bits, int64_t* sums) {
+  if (!(factor >= 0.0f && factor < INFINITY)) return drop(gradient, count);
+  float bound = static_cast<float>(1 << bits);
+  int64_t total = 0;
+  for (int64_t i = 0; i < count; i += kTile) {
+    total += truncate_tile(gradient + i, i + kTile <= count ? kTile : count - i, factor, bound);
+    if (total > kMaxTotal) return drop(gradient, count);
+  }
+  int32_t outcome = total <= int64_t{1} << 2 * bits ? kAccepted : kRepaired;
+  if (outcome == kRepaired)
+    shrink(gradient, count, (int64_t{1} << (kShrinkBits + bits)) / ceil_sqrt(total));
+  add(gradient, count, sums);
+  return outcome;
+}
+
+}  // namespace
+
+// A float's square is exact in double, so only the sums round. Two accumulators of doubles a
+// vector half.
+int clip_example_norm(const float* gradient, int64_t count, double* norm_squared) {
+  PALIMPSEST_REQUIRE(count >= 0);
+  vd low[2] = {}, high[2] = {};
+  auto add_vector = [&](int k, vf v) {
+    vd a = lower(v), b = upper(v);
+    low[k] += a * a;
+    high[k] += b * b;
+  };
+  int64_t i = 0;
+  for (; i + 2 * kWidth <= count; i += 2 * kWidth) {
+    add_vector(0, load(gradient + i));
+    add_vector(1, load(gradient + i + kWidth));
+  }
+  for_each_vector(count - i, [&](int64_t k, auto n) { add_vector(0, load(gradient + i + k, n)); });
+  *norm_squared = sum((low[0] + high[0]) + (low[1] + high[1]));
+  return PALIMPSEST_OK;
+}
+
+int clip_accumulate(float* gradient, int64_t count, float factor, int32_t bits, int64_t* sums,
+                    int32_t* outcome) {
+  PALIMPSEST_REQUIRE(count >= 0 && bits >= 1 && bits <= kMaxBits);
+  *outcome = clip(gradient, count, factor, bits, sums);
+  return PALIMPSEST_OK;
+}
+
+PALIMPSEST_END
