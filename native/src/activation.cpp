@@ -14,8 +14,7 @@ struct Value {
   vf dy;  // act'(x)
 };
 
-// s(v) and 1 - s(v). The exponent stops at 88, where s is 6e-39: e^v and 0 * infinity stay out of
-// range.
+// s(v) and 1 - s(v). Below -88 s is 0; the exponent stops there, so that no infinity meets a 0.
 struct Logistic {
   vf s;
   vf rest;
@@ -23,7 +22,7 @@ struct Logistic {
 inline Logistic logistic(vf v) {
   vf e = exp(min(splat(88.0f), -v));
   vf s = splat(1.0f) / (splat(1.0f) + e);
-  return {s, e * s};
+  return {select(v < splat(-88.0f), zero(), s), e * s};
 }
 
 inline Value silu(vf x) {

@@ -70,11 +70,15 @@ int crossentropy_forward(const float* logits, int64_t logits_ld, int64_t rows, i
   for (int64_t n = 0; n < rows; n++) {
     const float* row = logits + n * logits_ld;
     float top = largest_of_row(row, cols);
-    float total =
-        sum_over(cols, [&](int64_t i, auto k) { return exp(load(row + i, k) - splat(top)); });
+    vf total = fold(
+        cols, zero(),
+        [&](vf sum, int64_t i, auto k) {
+          return sum + keep(exp(load(row + i, k) - splat(top)), k, zero());
+        },
+        [](vf a, vf b) { return a + b; });
     // In double: the difference of the two must not lose what is left of the loss of a sure
     // prediction.
-    double log_sum = static_cast<double>(top) + std::log(static_cast<double>(total));
+    double log_sum = static_cast<double>(top) + std::log(sum(lower(total) + upper(total)));
     lse[n] = static_cast<float>(log_sum);
     nll[n] = static_cast<float>(log_sum - static_cast<double>(row[targets[n]]));
   }

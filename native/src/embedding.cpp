@@ -23,49 +23,59 @@ void gather_row(const T* token, const T* position, int64_t cols, float scale, fl
 }
 
 template <class T>
+struct Table {
+  const T* data;
+  int64_t ld;
+  const T* row(int32_t index) const { return data + index * ld; }
+};
+
+template <class T>
 void gather(const int32_t* ids, const int32_t* positions, int64_t rows, int64_t cols,
-            const T* table, const T* position_table, float scale, float* out, int64_t out_ld) {
+            Table<T> tokens, Table<T> places, float scale, float* out, int64_t out_ld) {
   for (int64_t n = 0; n < rows; n++) {
-    const T* position = position_table == nullptr ? nullptr : position_table + positions[n] * cols;
-    gather_row(table + ids[n] * cols, position, cols, scale, out + n * out_ld);
+    const T* place = places.data == nullptr ? nullptr : places.row(positions[n]);
+    gather_row(tokens.row(ids[n]), place, cols, scale, out + n * out_ld);
   }
 }
 
 }  // namespace
 
 int embedding_forward(const int32_t* ids, const int32_t* positions, int64_t rows, int64_t cols,
-                      const void* table, int64_t vocabulary, const void* position_table,
-                      int64_t position_count, int32_t table_type, float scale, float* out,
-                      int64_t out_ld) {
-  PALIMPSEST_REQUIRE(rows >= 0 && cols > 0 && out_ld >= cols);
+                      const void* table, int64_t table_ld, int64_t vocabulary,
+                      const void* position_table, int64_t position_ld, int64_t position_count,
+                      int32_t table_type, float scale, float* out, int64_t out_ld) {
+  PALIMPSEST_REQUIRE(rows >= 0 && cols > 0 && table_ld >= cols && out_ld >= cols);
   PALIMPSEST_REQUIRE(table_type == PALIMPSEST_F32 || table_type == PALIMPSEST_BF16);
   PALIMPSEST_REQUIRE(all_below(ids, 0, rows, vocabulary));
-  PALIMPSEST_REQUIRE(position_table == nullptr || all_below(positions, 0, rows, position_count));
-  if (table_type == PALIMPSEST_BF16)
-    gather(ids, positions, rows, cols, static_cast<const bf16*>(table),
-           static_cast<const bf16*>(position_table), scale, out, out_ld);
-  else
-    gather(ids, positions, rows, cols, static_cast<const float*>(table),
-           static_cast<const float*>(position_table), scale, out, out_ld);
+  if (position_table != nullptr) {
+    PALIMPSEST_REQUIRE(position_ld >= cols && all_below(positions, 0, rows, position_count));
+  }
+  auto run = [&]<class T>(T) {
+    gather(ids, positions, rows, cols, Table<T>{static_cast<const T*>(table), table_ld},
+           Table<T>{static_cast<const T*>(position_table), position_ld}, scale, out, out_ld);
+  };
+  table_type == PALIMPSEST_BF16 ? run(bf16{}) : run(float{});
   return PALIMPSEST_OK;
 }
 
 int embedding_example_grad(const int32_t* ids, const int32_t* positions, const float* d_out,
                            int64_t d_out_ld, int64_t from, int64_t to, int64_t cols, float scale,
-                           float* d_table, int64_t vocabulary, float* d_positions,
-                           int64_t position_count) {
-  PALIMPSEST_REQUIRE(from >= 0 && to >= from && cols > 0 && d_out_ld >= cols);
+                           float* d_table, int64_t table_ld, int64_t vocabulary, float* d_positions,
+                           int64_t position_ld, int64_t position_count) {
+  PALIMPSEST_REQUIRE(from >= 0 && to >= from && cols > 0 && d_out_ld >= cols && table_ld >= cols);
   PALIMPSEST_REQUIRE(all_below(ids, from, to, vocabulary));
-  PALIMPSEST_REQUIRE(d_positions == nullptr || all_below(positions, from, to, position_count));
+  if (d_positions != nullptr) {
+    PALIMPSEST_REQUIRE(position_ld >= cols && all_below(positions, from, to, position_count));
+  }
   vf s = splat(scale);
   for (int64_t t = from; t < to; t++) {
     const float* g = d_out + t * d_out_ld;
-    float* token = d_table + ids[t] * cols;
+    float* token = d_table + ids[t] * table_ld;
     for_each_vector(cols, [&](int64_t i, auto n) {
       store(token + i, fma(s, load(g + i, n), load(token + i, n)), n);
     });
     if (d_positions == nullptr) continue;
-    float* position = d_positions + positions[t] * cols;
+    float* position = d_positions + positions[t] * position_ld;
     for_each_vector(cols, [&](int64_t i, auto n) {
       store(position + i, load(position + i, n) + load(g + i, n), n);
     });

@@ -20,13 +20,13 @@ void forward_row(const float* x, const float* weight, const float* bias, int64_t
 void backward_row(const float* dy, const float* x, const float* weight, float mean, float rstd,
                   int64_t cols, float* dx) {
   vf m = splat(mean), r = splat(rstd);
-  float sum_g =
+  double sum_g =
       sum_over(cols, [&](int64_t i, auto n) { return load(dy + i, n) * load(weight + i, n); });
-  float sum_gh = sum_over(cols, [&](int64_t i, auto n) {
+  double sum_gh = sum_over(cols, [&](int64_t i, auto n) {
     return load(dy + i, n) * load(weight + i, n) * ((load(x + i, n) - m) * r);
   });
-  vf mean_g = splat(sum_g / static_cast<float>(cols));
-  vf mean_gh = splat(sum_gh / static_cast<float>(cols));
+  vf mean_g = splat(static_cast<float>(sum_g / cols));
+  vf mean_gh = splat(static_cast<float>(sum_gh / cols));
   for_each_vector(cols, [&](int64_t i, auto n) {
     vf g = load(dy + i, n) * load(weight + i, n);
     vf h = (load(x + i, n) - m) * r;
@@ -43,13 +43,12 @@ int layernorm_forward(const float* x, int64_t x_ld, const float* weight, const f
   PALIMPSEST_REQUIRE(y_type == PALIMPSEST_F32 || y_type == PALIMPSEST_BF16);
   for (int64_t n = 0; n < rows; n++) {
     const float* row = x + n * x_ld;
-    float m = sum_over(cols, [&](int64_t i, auto k) { return load(row + i, k); }) /
-              static_cast<float>(cols);
-    float squares = sum_over(cols, [&](int64_t i, auto k) {
-      vf d = load(row + i, k) - splat(m);
-      return d * d;
-    });
-    float r = 1.0f / std::sqrt(squares / static_cast<float>(cols) + eps);
+    // The statistics are taken in double: they are shared by the whole row.
+    double sum = sum_over(cols, [&](int64_t i, auto k) { return load(row + i, k); });
+    float m = static_cast<float>(sum / cols);
+    double squares =
+        square_sum_over(cols, [&](int64_t i, auto k) { return load(row + i, k) - splat(m); });
+    float r = static_cast<float>(1 / std::sqrt(squares / cols + eps));
     mean[n] = m;
     rstd[n] = r;
     if (y_type == PALIMPSEST_BF16)

@@ -208,13 +208,6 @@ static inline vf fold(int64_t cols, vf start, Step&& step, Join&& join) {
   if (i < cols) a = step(a, i, static_cast<int>(cols - i));
   return join(join(a, b), join(c, d));
 }
-// The sum of term(i, n) over the row; lanes past the end do not count.
-template <class Term>
-static inline float sum_over(int64_t cols, Term&& term) {
-  return sum(fold(
-      cols, zero(), [&](vf total, int64_t i, auto n) { return total + keep(term(i, n), n, zero()); },
-      [](vf a, vf b) { return a + b; }));
-}
 
 // --- Integers.
 
@@ -287,6 +280,29 @@ static inline double sum(vd v) {
   for (int half = kWidth / 4; half > 0; half /= 2)
     for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
   return lanes[0];
+}
+
+// The sum in float64 of term(i, n) over a row, in an order that depends on cols only; lanes past the end do not count. Term is
+// a vector of floats, or of floats of which the squares are summed (square_sum_over), exactly.
+template <class Term>
+static inline double sum_over(int64_t cols, Term&& term) {
+  vd low = {}, high = {};
+  for_each_vector(cols, [&](int64_t i, auto n) {
+    vf v = keep(term(i, n), n, zero());
+    low += lower(v);
+    high += upper(v);
+  });
+  return sum(low + high);
+}
+template <class Term>
+static inline double square_sum_over(int64_t cols, Term&& term) {
+  vd low = {}, high = {};
+  for_each_vector(cols, [&](int64_t i, auto n) {
+    vf v = keep(term(i, n), n, zero());
+    low += lower(v) * lower(v);
+    high += upper(v) * upper(v);
+  });
+  return sum(low + high);
 }
 
 // Correctly rounded.

@@ -7,6 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static palimpsest.engine.kernel.cpu.Arguments.address;
 import static palimpsest.engine.kernel.cpu.Arguments.requireContiguous;
 import static palimpsest.engine.kernel.cpu.Arguments.requirePresence;
+import static palimpsest.engine.kernel.cpu.Arguments.stride;
 
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.invoke.MethodHandle;
@@ -33,7 +34,9 @@ final class EmbeddingCpu implements Embedding {
                 JAVA_LONG,
                 ADDRESS,
                 JAVA_LONG,
+                JAVA_LONG,
                 ADDRESS,
+                JAVA_LONG,
                 JAVA_LONG,
                 JAVA_INT,
                 JAVA_FLOAT,
@@ -54,7 +57,9 @@ final class EmbeddingCpu implements Embedding {
                 JAVA_FLOAT,
                 ADDRESS,
                 JAVA_LONG,
+                JAVA_LONG,
                 ADDRESS,
+                JAVA_LONG,
                 JAVA_LONG));
   }
 
@@ -75,8 +80,10 @@ final class EmbeddingCpu implements Embedding {
                   out.rows(),
                   out.cols(),
                   table.data(),
+                  table.stride(),
                   table.rows(),
                   address(positionTable),
+                  stride(positionTable),
                   rowsOf(positionTable),
                   cpu.typeOf(table),
                   (float) scale,
@@ -115,8 +122,10 @@ final class EmbeddingCpu implements Embedding {
                   dOut.cols(),
                   (float) scale,
                   dTable.data(),
+                  dTable.stride(),
                   dTable.rows(),
                   address(dPositions),
+                  stride(dPositions),
                   rowsOf(dPositions)));
     } catch (Throwable t) {
       throw CpuLibrary.rethrow(t);
@@ -133,7 +142,6 @@ final class EmbeddingCpu implements Embedding {
   }
 
   private void checkTables(Tensor rows, Tensor table, Tensor positionTable) {
-    requireContiguous(table, positionTable);
     cpu.requireSame("columns", rows.cols(), table.cols());
     if (positionTable != null) {
       cpu.requireSame("columns", rows.cols(), positionTable.cols());

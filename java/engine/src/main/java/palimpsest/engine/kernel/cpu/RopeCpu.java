@@ -23,7 +23,8 @@ final class RopeCpu implements Rope {
             "rope_forward",
             FunctionDescriptor.of(
                 JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, ADDRESS,
-                ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT, JAVA_LONG));
+                ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT,
+                JAVA_LONG));
   }
 
   @Override
@@ -40,7 +41,7 @@ final class RopeCpu implements Rope {
       Tensor x, int heads, Tensor positions, Tensor cos, Tensor sin, boolean inverse, Tensor y) {
     cpu.requireWide(x, cos, sin);
     cpu.requireType(DType.I32, positions);
-    requireContiguous(positions, cos, sin);
+    requireContiguous(positions);
     cpu.requireSame("rows", x.rows(), y.rows(), positions.size());
     cpu.requireSame("columns", x.cols(), y.cols());
     cpu.requireSame("positions", cos.rows(), sin.rows());
@@ -60,7 +61,9 @@ final class RopeCpu implements Rope {
                   2 * cos.cols(),
                   positions.data(),
                   cos.data(),
+                  cos.stride(),
                   sin.data(),
+                  sin.stride(),
                   cos.rows(),
                   inverse ? 1 : 0,
                   y.data(),
