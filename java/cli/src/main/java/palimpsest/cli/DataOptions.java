@@ -80,6 +80,10 @@ final class DataOptions {
 
   /** How the file's records are read. */
   RecordOptions records() {
+    if (label != null && text.contains(label)) {
+      throw new InputException(
+          "--text and --label both name column " + label + "; the label would be learned as text");
+    }
     RecordOptions options =
         RecordOptions.of(text, label).withHeader(!noHeader).withCharset(encoding);
     if (format != null) {

@@ -41,7 +41,8 @@ import picocli.CommandLine.Option;
 /** The whole job on the data that ships with the project. */
 @Command(
     name = "demo",
-    description = "Synthesises 500 messages from 5,000 that ship with the project, and looks for 30 planted secrets.",
+    description =
+        "Synthesises 500 messages from 5,000 that ship with the project, and looks for 30 planted secrets.",
     footer = {"", "Example: palimpsest demo"})
 final class DemoCommand extends Verb {
   /** 20 steps of 200 messages of about 37 tokens with their prompt: under 150,000 tokens. */
@@ -52,7 +53,11 @@ final class DemoCommand extends Verb {
   private static final int DECOYS = 1_000;
   private static final String STORED = "non-private-exposure.properties";
 
-  @Option(names = "--model", defaultValue = "smollm2-135m", paramLabel = "M", description = "The pretrained model (default smollm2-135m).")
+  @Option(
+      names = "--model",
+      defaultValue = "smollm2-135m",
+      paramLabel = "M",
+      description = "The pretrained model (default smollm2-135m).")
   private String model;
 
   @Option(
@@ -63,16 +68,31 @@ final class DemoCommand extends Verb {
       description = "Target epsilon (default 8); inf shows what goes wrong without privacy.")
   private double epsilon;
 
-  @Option(names = "--records", defaultValue = "500", paramLabel = "N", description = "How many messages to write (default 500).")
+  @Option(
+      names = "--records",
+      defaultValue = "500",
+      paramLabel = "N",
+      description = "How many messages to write (default 500).")
   private int records;
 
-  @Option(names = "--out", defaultValue = "palimpsest-demo", paramLabel = "DIR", description = "Where to write (default palimpsest-demo).")
+  @Option(
+      names = "--out",
+      defaultValue = "palimpsest-demo",
+      paramLabel = "DIR",
+      description = "Where to write (default palimpsest-demo).")
   private Path out;
 
   @Override
   public Integer call() throws IOException {
-    Path base = ModelCache.standard().find(model).orElseGet(() -> ModelCache.standard().get(model, this::say));
-    say(String.format(Locale.ROOT, "this machine now: %.0f GFLOP/s in bf16 with all cores", Probe.allCores()));
+    Path base =
+        ModelCache.standard()
+            .find(model)
+            .orElseGet(() -> ModelCache.standard().get(model, this::say));
+    say(
+        String.format(
+            Locale.ROOT,
+            "this machine now: %.0f GFLOP/s in bf16 with all cores",
+            Probe.allCores()));
     DemoData data = DemoData.load();
     Map<String, String> descriptions = new LinkedHashMap<>();
     data.labels().forEach(label -> descriptions.put(label.name(), label.description()));
@@ -85,12 +105,19 @@ final class DemoCommand extends Verb {
       Synthesis.Destination standard = Synthesis.Destination.of(out.resolve("synthetic"));
       Synthesis.Destination destination =
           new Synthesis.Destination(
-              standard.folder(), false, out.resolve("private-state"), OptionalDouble.empty(), false);
+              standard.folder(),
+              false,
+              out.resolve("private-state"),
+              OptionalDouble.empty(),
+              false);
       Synthesis.Outcome outcome =
           Synthesis.run(
               base,
               new Synthesis.Source(
-                  input.resolve(DemoData.MESSAGES_FILE), RecordOptions.of(List.of("text"), "label"), labels, "demo"),
+                  input.resolve(DemoData.MESSAGES_FILE),
+                  RecordOptions.of(List.of("text"), "label"),
+                  labels,
+                  "demo"),
               prompt,
               settings(),
               SamplingSettings.of(records),
@@ -134,7 +161,8 @@ final class DemoCommand extends Verb {
     for (Secret secret : data.secrets()) {
       trainedUnder.add(labels.indexOf(data.messages().get(secret.line() - 1).label()));
     }
-    try (TunedModel tuned = new TunedModel(base, adapter, labels, prompt, execution, 4 * MAX_TOKENS)) {
+    try (TunedModel tuned =
+        new TunedModel(base, adapter, labels, prompt, execution, 4 * MAX_TOKENS)) {
       return tuned.exposure(Decoys.cases(data.secrets(), DECOYS), trainedUnder, listener);
     }
   }
@@ -147,7 +175,9 @@ final class DemoCommand extends Verb {
     List<String> texts = outcome.records().stream().map(SyntheticRecord::text).toList();
     LabelAgreement agreement =
         LabelAgreement.of(
-            judge, texts, outcome.records().stream().map(record -> labels.name(record.label())).toList());
+            judge,
+            texts,
+            outcome.records().stream().map(record -> labels.name(record.label())).toList());
     SecretScan scan = SecretScan.of(data.secrets().stream().map(Secret::text).toList(), texts);
     Map<String, Object> fields = new LinkedHashMap<>();
     fields.put("statement", outcome.statement().content());
@@ -162,7 +192,11 @@ final class DemoCommand extends Verb {
   }
 
   private String text(
-      Labels labels, Synthesis.Outcome outcome, LabelAgreement agreement, Exposure exposure, SecretScan scan) {
+      Labels labels,
+      Synthesis.Outcome outcome,
+      LabelAgreement agreement,
+      Exposure exposure,
+      SecretScan scan) {
     StringBuilder text = new StringBuilder();
     text.append("One message a label, the first that was written:\n\n");
     for (int label = 0; label < labels.size(); label++) {
@@ -170,14 +204,18 @@ final class DemoCommand extends Verb {
       outcome.records().stream()
           .filter(record -> record.label() == wanted)
           .findFirst()
-          .ifPresent(record -> text.append("  %-9s %s%n".formatted(labels.name(wanted), record.text())));
+          .ifPresent(
+              record -> text.append("  %-9s %s%n".formatted(labels.name(wanted), record.text())));
     }
     text.append(
         "%nA judge trained on 1,000 held-out real messages agrees with the label of %.0f %% (95 %% interval %.0f to %.0f).%n%n"
             .formatted(
-                100 * agreement.overall().value(), 100 * agreement.overall().lower(), 100 * agreement.overall().upper()));
+                100 * agreement.overall().value(),
+                100 * agreement.overall().lower(),
+                100 * agreement.overall().upper()));
     text.append(
-        "The 30 planted secrets, each among 1,000 decoys, in bits of exposure (0 to 10; 1.44 is chance):%n".formatted());
+        "The 30 planted secrets, each among 1,000 decoys, in bits of exposure (0 to 10; 1.44 is chance):%n"
+            .formatted());
     text.append(
         "  this run          mean %.2f, largest %.2f; chance would give ranks this low with p = %.2g%n"
             .formatted(exposure.mean(), exposure.max(), exposure.combinedPValue()));
@@ -218,7 +256,10 @@ final class DemoCommand extends Verb {
       double[] rates = new double[cores];
       for (int i = 0; i < cores; i++) {
         int core = i;
-        threads.add(Thread.ofPlatform().start(() -> rates[core] = CpuLibrary.get().peak(CpuLibrary.get().bestTier(), true, 0.1)));
+        threads.add(
+            Thread.ofPlatform()
+                .start(() ->
+                    rates[core] = CpuLibrary.get().peak(CpuLibrary.get().bestTier(), true, 0.1)));
       }
       double total = 0;
       for (int i = 0; i < cores; i++) {

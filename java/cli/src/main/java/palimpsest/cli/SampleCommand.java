@@ -26,27 +26,49 @@ import picocli.CommandLine.Option;
       "           --records 5000 --out more.jsonl"
     })
 final class SampleCommand extends Verb {
-  @Option(names = "--model", defaultValue = "smollm2-135m", paramLabel = "M", description = "The base model (default smollm2-135m).")
+  @Option(
+      names = "--model",
+      defaultValue = "smollm2-135m",
+      paramLabel = "M",
+      description = "The base model (default smollm2-135m).")
   private String model;
 
-  @Option(names = "--adapter", paramLabel = "DIR", description = "The adapter; without one the base model is sampled.")
+  @Option(
+      names = "--adapter",
+      paramLabel = "DIR",
+      description = "The adapter; without one the base model is sampled.")
   private Path adapter;
 
-  @Option(names = "--labels", paramLabel = "LIST", description = "The public labels that the adapter was tuned with.")
+  @Option(
+      names = "--labels",
+      paramLabel = "LIST",
+      description = "The public labels that the adapter was tuned with.")
   private String labels;
 
-  @Option(names = "--kind", defaultValue = "text", paramLabel = "NOUN", description = "As given to synthesize.")
+  @Option(
+      names = "--kind",
+      defaultValue = "text",
+      paramLabel = "NOUN",
+      description = "As given to synthesize.")
   private String kind;
 
   @Option(names = "--template", paramLabel = "P", description = "As given to synthesize.")
   private String template;
 
-  @Option(names = "--max-tokens", defaultValue = "96", paramLabel = "T", description = "As given to synthesize (default 96).")
+  @Option(
+      names = "--max-tokens",
+      defaultValue = "96",
+      paramLabel = "T",
+      description = "As given to synthesize (default 96).")
   private int maxTokens;
 
   @Mixin private SamplingOptions sampling;
 
-  @Option(names = "--out", required = true, paramLabel = "FILE", description = "The new file, .jsonl or .csv.")
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "FILE",
+      description = "The new file, .jsonl or .csv.")
   private Path out;
 
   @Override
@@ -58,11 +80,17 @@ final class SampleCommand extends Verb {
                 ? Labels.read(Path.of(labels))
                 : Labels.of(Arrays.asList(labels.split(",")));
     Synthesis.Prompt prompt =
-        new Synthesis.Prompt(kind, Optional.ofNullable(template).map(text -> text.replace("\\n", "\n")));
+        new Synthesis.Prompt(
+            kind, Optional.ofNullable(template).map(text -> text.replace("\\n", "\n")));
     try (ProgressListener listener = new ProgressListener(this::progress);
         TunedModel tuned =
             new TunedModel(
-                ModelCache.standard().resolve(model), adapter, list, prompt, ExecutionSpec.defaults(), maxTokens)) {
+                ModelCache.standard().resolve(model),
+                adapter,
+                list,
+                prompt,
+                ExecutionSpec.defaults(),
+                maxTokens)) {
       List<SyntheticRecord> records = tuned.sample(sampling.settings(), listener);
       Synthesis.writeRecords(out, records, list);
       listener.close();

@@ -5,13 +5,25 @@ import picocli.CommandLine.Option;
 
 /** How synthetic records are drawn from a model; none of it costs privacy. */
 final class SamplingOptions {
-  @Option(names = "--records", defaultValue = "1000", paramLabel = "N", description = "How many (default 1000).")
+  @Option(
+      names = "--records",
+      defaultValue = "1000",
+      paramLabel = "N",
+      description = "How many (default 1000).")
   private int records;
 
-  @Option(names = "--temperature", defaultValue = "1", paramLabel = "T", description = "Of the softmax (default 1).")
+  @Option(
+      names = "--temperature",
+      defaultValue = "1",
+      paramLabel = "T",
+      description = "Of the softmax (default 1).")
   private double temperature;
 
-  @Option(names = "--top-k", defaultValue = "0", paramLabel = "K", description = "Only the k likeliest tokens; 0: all.")
+  @Option(
+      names = "--top-k",
+      defaultValue = "0",
+      paramLabel = "K",
+      description = "Only the k likeliest tokens; 0: all.")
   private int topK;
 
   @Option(
@@ -28,7 +40,9 @@ final class SamplingOptions {
       description = "How much a text is drawn towards its label (default 2; 0: not at all).")
   private double guidance;
 
-  @Option(names = "--judge", description = "Keep a text only if the model itself finds its label the likeliest.")
+  @Option(
+      names = "--judge",
+      description = "Keep a text only if the model itself finds its label the likeliest.")
   private boolean judge;
 
   SamplingSettings settings() {

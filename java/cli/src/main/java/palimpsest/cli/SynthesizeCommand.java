@@ -14,7 +14,8 @@ import picocli.CommandLine.Option;
 /** The whole job in one command. */
 @Command(
     name = "synthesize",
-    description = "A private labelled file in; a synthetic file, a tuned adapter and one privacy statement out.",
+    description =
+        "A private labelled file in; a synthetic file, a tuned adapter and one privacy statement out.",
     footer = {
       "",
       "Example: palimpsest synthesize --data tickets.csv --text body --label queue --labels queues.txt \\",
@@ -29,7 +30,8 @@ final class SynthesizeCommand extends Verb {
   @Option(
       names = "--name",
       paramLabel = "NAME",
-      description = "The data set's name in the privacy ledger (default: the file's name up to its first dot).")
+      description =
+          "The data set's name in the privacy ledger (default: the file's name up to its first dot).")
   private String name;
 
   @Option(
@@ -43,22 +45,40 @@ final class SynthesizeCommand extends Verb {
 
   @Mixin private SamplingOptions sampling;
 
-  @Option(names = "--out", required = true, paramLabel = "DIR", description = "The output folder; must not exist, or be empty.")
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "DIR",
+      description = "The output folder; must not exist, or be empty.")
   private Path out;
 
-  @Option(names = "--format", defaultValue = "jsonl", paramLabel = "F", description = "jsonl (default) or csv.")
+  @Option(
+      names = "--format",
+      defaultValue = "jsonl",
+      paramLabel = "F",
+      description = "jsonl (default) or csv.")
   private OutputFormat format;
 
-  @Option(names = "--cap", paramLabel = "E", description = "Set the data set's limit: no run may bring its total above this.")
+  @Option(
+      names = "--cap",
+      paramLabel = "E",
+      description = "Set the data set's limit: no run may bring its total above this.")
   private Double cap;
 
-  @Option(names = "--state", paramLabel = "DIR", description = "The private state directory (default ~/.local/state/palimpsest).")
+  @Option(
+      names = "--state",
+      paramLabel = "DIR",
+      description = "The private state directory (default ~/.local/state/palimpsest).")
   private Path state;
 
-  @Option(names = "--resume", description = "Go on with the interrupted run for this output folder.")
+  @Option(
+      names = "--resume",
+      description = "Go on with the interrupted run for this output folder.")
   private boolean resume;
 
-  @Option(names = "--discard", description = "Forget the interrupted run for this output folder; what it paid stays paid.")
+  @Option(
+      names = "--discard",
+      description = "Forget the interrupted run for this output folder; what it paid stays paid.")
   private boolean discard;
 
   enum OutputFormat {
@@ -84,7 +104,8 @@ final class SynthesizeCommand extends Verb {
       Synthesis.Outcome outcome =
           Synthesis.run(
               ModelCache.standard().resolve(model),
-              new Synthesis.Source(file, options, data.labels(file), name == null ? nameOf(file) : name),
+              new Synthesis.Source(
+                  file, options, data.labels(file), name == null ? nameOf(file) : name),
               training.prompt(),
               training.settings(file, data),
               sampling.settings(),

@@ -25,73 +25,104 @@ final class TrainingOptions {
       required = true,
       paramLabel = "E",
       converter = EpsilonConverter.class,
-      description = "Target of the guarantee; inf trains without privacy and stamps the output NON-PRIVATE.")
+      description =
+          "Target of the guarantee; inf trains without privacy and stamps the output NON-PRIVATE.")
   private double epsilon;
 
-  @Option(names = "--delta", paramLabel = "D", description = "Below 1 / size bound (default: size bound^-1.1).")
+  @Option(
+      names = "--delta",
+      paramLabel = "D",
+      description = "Below 1 / size bound (default: size bound^-1.1).")
   private Double delta;
 
   @Option(
       names = "--size-bound",
       paramLabel = "N",
-      description = "A public number that the records are not more than; sampling rate and delta follow from it alone.")
+      description =
+          "A public number that the records are not more than; sampling rate and delta follow from it alone.")
   private Long sizeBound;
 
   @Option(
       names = "--size-is-public",
-      description = "Use the number of records itself: a waiver, which the privacy statement repeats.")
+      description =
+          "Use the number of records itself: a waiver, which the privacy statement repeats.")
   private boolean sizeIsPublic;
 
   @Option(
       names = "--max-tokens",
       defaultValue = "96",
       paramLabel = "T",
-      description = "Fixed longest record in tokens, prompt included; longer ones are cut (default 96).")
+      description =
+          "Fixed longest record in tokens, prompt included; longer ones are cut (default 96).")
   private int maxTokens;
 
   @Option(
       names = "--time",
       defaultValue = "10",
       paramLabel = "MIN",
-      description = "Minutes that training may take on two ordinary cores (default 10); settles batch and steps.")
+      description =
+          "Minutes that training may take on two ordinary cores (default 10); settles batch and steps.")
   private long minutes;
 
-  @Option(names = "--batch", paramLabel = "B", description = "Expected batch, instead of the rule in docs/defaults.md.")
+  @Option(
+      names = "--batch",
+      paramLabel = "B",
+      description = "Expected batch, instead of the rule in docs/defaults.md.")
   private Long batch;
 
-  @Option(names = "--steps", paramLabel = "T", description = "Number of updates, instead of the rule.")
+  @Option(
+      names = "--steps",
+      paramLabel = "T",
+      description = "Number of updates, instead of the rule.")
   private Integer steps;
 
-  @Option(names = "--learning-rate", paramLabel = "R", description = "Peak learning rate (default 2e-3).")
+  @Option(
+      names = "--learning-rate",
+      paramLabel = "R",
+      description = "Peak learning rate (default 2e-3).")
   private Double learningRate;
 
-  @Option(names = "--rank", defaultValue = "8", paramLabel = "R", description = "Rank of the adapter (default 8).")
+  @Option(
+      names = "--rank",
+      defaultValue = "8",
+      paramLabel = "R",
+      description = "Rank of the adapter (default 8).")
   private int rank;
 
-  @Option(names = "--clip", defaultValue = "1", paramLabel = "C", description = "Clip norm (default 1).")
+  @Option(
+      names = "--clip",
+      defaultValue = "1",
+      paramLabel = "C",
+      description = "Clip norm (default 1).")
   private double clip;
 
   @Option(
       names = "--kind",
       defaultValue = "text",
       paramLabel = "NOUN",
-      description = "What a record is, in public words such as 'customer message'; part of the prompt.")
+      description =
+          "What a record is, in public words such as 'customer message'; part of the prompt.")
   private String kind;
 
   @Option(
       names = "--template",
       paramLabel = "P",
-      description = "A prompt of your own with {label} or {description} and, at its end, {text}; \\n is a line end.")
+      description =
+          "A prompt of your own with {label} or {description} and, at its end, {text}; \\n is a line end.")
   private String template;
 
   @Option(
       names = "--compute",
       defaultValue = "BF16",
       paramLabel = "TYPE",
-      description = "Matrix products in bf16 (default), f32, or f64 (the reference, slow). Speed only.")
+      description =
+          "Matrix products in bf16 (default), f32, or f64 (the reference, slow). Speed only.")
   private DType compute;
 
-  @Option(names = "--workers", paramLabel = "W", description = "Threads (default: all processors). Speed only.")
+  @Option(
+      names = "--workers",
+      paramLabel = "W",
+      description = "Threads (default: all processors). Speed only.")
   private Integer workers;
 
   /** The run's settings; reads the file's length only under the waiver. */
@@ -123,7 +154,8 @@ final class TrainingOptions {
   }
 
   Synthesis.Prompt prompt() {
-    return new Synthesis.Prompt(kind, Optional.ofNullable(template).map(text -> text.replace("\\n", "\n")));
+    return new Synthesis.Prompt(
+        kind, Optional.ofNullable(template).map(text -> text.replace("\\n", "\n")));
   }
 
   ExecutionSpec execution() {

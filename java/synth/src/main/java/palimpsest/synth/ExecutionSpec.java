@@ -3,8 +3,8 @@ package palimpsest.synth;
 import palimpsest.engine.tensor.DType;
 
 /**
- * Settings that bear on speed and memory only. None of them can change epsilon, and apart from {@code compute} none can change a bit of
- * the result.
+ * Settings that bear on speed and memory only. None of them can change epsilon, and apart from
+ * {@code compute} none can change a bit of the result.
  *
  * @param compute type of the matrix products: BF16, F32, or F64 for the reference
  * @param workers threads
@@ -12,7 +12,8 @@ import palimpsest.engine.tensor.DType;
  * @param groupExamples the most examples a worker takes at a time
  * @param streams texts sampled side by side
  */
-public record ExecutionSpec(DType compute, int workers, int groupRows, int groupExamples, int streams) {
+public record ExecutionSpec(
+    DType compute, int workers, int groupRows, int groupExamples, int streams) {
   public ExecutionSpec {
     if (compute != DType.BF16 && compute != DType.F32 && compute != DType.F64) {
       throw new IllegalArgumentException("matrix products are in BF16, F32 or F64, not " + compute);
@@ -22,13 +23,17 @@ public record ExecutionSpec(DType compute, int workers, int groupRows, int group
     }
   }
 
-  /** As many workers as processors; groups of 256 tokens, which fit the caches and the memory of a laptop. */
+  /**
+   * As many workers as processors; groups of 256 tokens, which fit the caches and the memory of a
+   * laptop.
+   */
   public static ExecutionSpec defaults() {
     return new ExecutionSpec(DType.BF16, Runtime.getRuntime().availableProcessors(), 256, 16, 64);
   }
 
   /** With groups that hold at least one example of the given length. */
   public ExecutionSpec forLength(int maxTokens) {
-    return new ExecutionSpec(compute, workers, Math.max(groupRows, maxTokens), groupExamples, streams);
+    return new ExecutionSpec(
+        compute, workers, Math.max(groupRows, maxTokens), groupExamples, streams);
   }
 }

@@ -19,12 +19,14 @@ import palimpsest.privacy.PoissonSampler;
 import palimpsest.privacy.SecretKey;
 
 /**
- * The one owner of the private step: it draws the batch, sums the clipped gradients, adds the noise, updates, and has paid the ledger
- * before. Nothing else in the program touches private gradients.
+ * The one owner of the private step: it draws the batch, sums the clipped gradients, adds the
+ * noise, updates, and has paid the ledger before. Nothing else in the program touches private
+ * gradients.
  *
- * <p>A step is: pay; draw a Poisson subset of whole examples; clip each example's gradient into integers of norm at most C and sum them; add
- * rounded Gaussian integers of standard deviation sigma C; divide by the fixed expected batch; update. An empty draw is a step like any
- * other (DP-SGD, Abadi et al. 2016, with the integer mechanism of docs/privacy.md).
+ * <p>A step is: pay; draw a Poisson subset of whole examples; clip each example's gradient into
+ * integers of norm at most C and sum them; add rounded Gaussian integers of standard deviation
+ * sigma C; divide by the fixed expected batch; update. An empty draw is a step like any other
+ * (DP-SGD, Abadi et al. 2016, with the integer mechanism of docs/privacy.md).
  */
 final class PrivateTraining implements AutoCloseable {
   private final Decoder decoder;
@@ -40,7 +42,11 @@ final class PrivateTraining implements AutoCloseable {
    * @param state where training starts; its adapter is trained
    */
   PrivateTraining(
-      Decoder decoder, TrainingState state, MechanismSpec mechanism, TuningSpec tuning, ExecutionSpec execution) {
+      Decoder decoder,
+      TrainingState state,
+      MechanismSpec mechanism,
+      TuningSpec tuning,
+      ExecutionSpec execution) {
     this.decoder = decoder;
     this.mechanism = mechanism;
     this.tuning = tuning;
@@ -51,7 +57,13 @@ final class PrivateTraining implements AutoCloseable {
     gradient =
         new BatchGradient(
             execution.workers(),
-            () -> new LoraGradients(decoder, state.adapter, execution.groupRows(), execution.groupExamples(), arena),
+            () ->
+                new LoraGradients(
+                    decoder,
+                    state.adapter,
+                    execution.groupRows(),
+                    execution.groupExamples(),
+                    arena),
             () -> emptySum(kernels, size));
   }
 
@@ -70,7 +82,12 @@ final class PrivateTraining implements AutoCloseable {
    * @param progress told the number of each finished step
    */
   void run(
-      List<Example> examples, Ledger.Run run, SecretKey key, long firstStep, Path checkpoint, LongConsumer progress) {
+      List<Example> examples,
+      Ledger.Run run,
+      SecretKey key,
+      long firstStep,
+      Path checkpoint,
+      LongConsumer progress) {
     PoissonSampler sampler = new PoissonSampler(key, mechanism);
     NoiseStream noise = new NoiseStream(key);
     for (long step = firstStep; step <= mechanism.steps(); step++) {
@@ -89,7 +106,10 @@ final class PrivateTraining implements AutoCloseable {
     }
   }
 
-  /** Rounded Gaussian integers of standard deviation sigma C, by the kernel where it can round surely and exactly elsewhere. */
+  /**
+   * Rounded Gaussian integers of standard deviation sigma C, by the kernel where it can round
+   * surely and exactly elsewhere.
+   */
   private void addNoise(NoiseStream noise, SecretKey key, long step) {
     Tensor sums = sum.sums();
     double sigma = mechanism.noiseMultiplier() * sum.sensitivity();
@@ -97,7 +117,12 @@ final class PrivateTraining implements AutoCloseable {
         .kernels()
         .noise()
         .accumulate(
-            sums, 0, key.words(), step, sigma, e -> sums.setLong(e, sums.getLong(e) + noise.exact(e, step, sigma)));
+            sums,
+            0,
+            key.words(),
+            step,
+            sigma,
+            e -> sums.setLong(e, sums.getLong(e) + noise.exact(e, step, sigma)));
   }
 
   private void update(long step) {

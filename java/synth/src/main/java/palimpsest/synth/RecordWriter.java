@@ -38,7 +38,8 @@ final class RecordWriter {
     return out.toString().getBytes(StandardCharsets.UTF_8);
   }
 
-  private static void writeCsv(StringWriter out, List<SyntheticRecord> records, Labels labels) throws IOException {
+  private static void writeCsv(StringWriter out, List<SyntheticRecord> records, Labels labels)
+      throws IOException {
     try (CSVPrinter printer = new CSVPrinter(out, CSVFormat.RFC4180)) {
       printer.printRecord("label", "text");
       for (SyntheticRecord record : records) {

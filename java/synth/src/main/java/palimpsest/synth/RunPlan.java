@@ -7,13 +7,17 @@ import palimpsest.privacy.EpsilonBracket;
 import palimpsest.privacy.MechanismSpec;
 
 /**
- * A training run, settled before any record is read, from public quantities alone ({@code docs/defaults.md}):
+ * A training run, settled before any record is read, from public quantities alone ({@code
+ * docs/defaults.md}):
  *
  * <ul>
- *   <li>examples E that are taken through the model in all: the smaller of two passes over the size bound and what the time allows at a
- *       nominal rate of 300 GFLOP/s and 4 FLOP a weight and token, at half the longest text;
- *   <li>expected batch 4 sqrt(E), steps E / batch: the noise of an average falls with the batch, the optimizer needs some steps;
- *   <li>rank 8, alpha 16, C = 1, AdamW at 2e-3 after a warm-up of an eighth of the steps, falling to a tenth.
+ *   <li>examples E that are taken through the model in all: the smaller of two passes over the size
+ *       bound and what the time allows at a nominal rate of 300 GFLOP/s and 4 FLOP a weight and
+ *       token, at half the longest text;
+ *   <li>expected batch 4 sqrt(E), steps E / batch: the noise of an average falls with the batch,
+ *       the optimizer needs some steps;
+ *   <li>rank 8, alpha 16, C = 1, AdamW at 2e-3 after a warm-up of an eighth of the steps, falling
+ *       to a tenth.
  * </ul>
  *
  * @param epsilon what the mechanism costs
@@ -21,7 +25,12 @@ import palimpsest.privacy.MechanismSpec;
  * @param seconds nominal time of training
  */
 public record RunPlan(
-    MechanismSpec mechanism, TuningSpec tuning, EpsilonBracket epsilon, int maxTokens, long tokens, double seconds) {
+    MechanismSpec mechanism,
+    TuningSpec tuning,
+    EpsilonBracket epsilon,
+    int maxTokens,
+    long tokens,
+    double seconds) {
   private static final double NOMINAL_FLOPS = 300e9;
   private static final double LEARNING_RATE = 2e-3;
   private static final int MIN_STEPS = 10;
@@ -35,34 +44,55 @@ public record RunPlan(
     long batch =
         settings
             .expectedBatch()
-            .orElseGet(() -> Math.clamp(Math.round(4 * Math.sqrt(examples)), 1, settings.sizeBound()));
+            .orElseGet(
+                () -> Math.clamp(Math.round(4 * Math.sqrt(examples)), 1, settings.sizeBound()));
     int steps =
-        settings.steps().orElseGet(() -> (int) Math.clamp(Math.round(examples / batch), MIN_STEPS, 100_000));
+        settings
+            .steps()
+            .orElseGet(() -> (int) Math.clamp(Math.round(examples / batch), MIN_STEPS, 100_000));
     if (batch < 1 || batch > settings.sizeBound()) {
       throw new IllegalArgumentException(
-          "the expected batch is " + batch + "; it must be 1 to the size bound " + settings.sizeBound());
+          "the expected batch is "
+              + batch
+              + "; it must be 1 to the size bound "
+              + settings.sizeBound());
     }
     MechanismSpec mechanism = mechanism(settings, batch, steps);
     TuningSpec tuning =
         new TuningSpec(
-            settings.rank(), 2.0 * settings.rank(), settings.learningRate().orElse(LEARNING_RATE), steps / 8, 0.1, 24);
+            settings.rank(),
+            2.0 * settings.rank(),
+            settings.learningRate().orElse(LEARNING_RATE),
+            steps / 8,
+            0.1,
+            24);
     EpsilonBracket epsilon =
         mechanism.nonPrivate()
-            ? new EpsilonBracket(Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY)
+            ? new EpsilonBracket(
+                Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY)
             : Accountant.of(mechanism).epsilon(mechanism.delta());
     long tokens = Math.round(batch * (double) steps * exampleTokens);
-    return new RunPlan(mechanism, tuning, epsilon, settings.maxTokens(), tokens, tokens * tokenSeconds);
+    return new RunPlan(
+        mechanism, tuning, epsilon, settings.maxTokens(), tokens, tokens * tokenSeconds);
   }
 
   private static MechanismSpec mechanism(RunSettings settings, long batch, int steps) {
     double delta = settings.deltaInForce();
     MechanismSpec without =
-        MechanismSpec.nonPrivate(settings.relation(), settings.clipNorm(), batch, settings.sizeBound(), steps, delta);
+        MechanismSpec.nonPrivate(
+            settings.relation(), settings.clipNorm(), batch, settings.sizeBound(), steps, delta);
     if (Double.isInfinite(settings.epsilon())) {
       return without;
     }
     MechanismSpec unit =
-        MechanismSpec.of(settings.relation(), 1, settings.clipNorm(), batch, settings.sizeBound(), steps, delta)
+        MechanismSpec.of(
+                settings.relation(),
+                1,
+                settings.clipNorm(),
+                batch,
+                settings.sizeBound(),
+                steps,
+                delta)
             .withRecordsPerUser(settings.recordsPerUser());
     return Calibration.calibrate(unit, settings.epsilon());
   }

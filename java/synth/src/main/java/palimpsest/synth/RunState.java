@@ -20,11 +20,13 @@ import palimpsest.privacy.LedgerRecord;
 import palimpsest.synth.text.InputException;
 
 /**
- * The private folder of one unfinished run, of mode 0700: the training state and which runs of the ledger paid for it. It is found by the
- * output folder's path, holds no record, batch or key, and is removed when the run is done.
+ * The private folder of one unfinished run, of mode 0700: the training state and which runs of the
+ * ledger paid for it. It is found by the output folder's path, holds no record, batch or key, and
+ * is removed when the run is done.
  */
 final class RunState {
-  private static final Set<PosixFilePermission> OWNER_ONLY = PosixFilePermissions.fromString("rwx------");
+  private static final Set<PosixFilePermission> OWNER_ONLY =
+      PosixFilePermissions.fromString("rwx------");
   private static final String SETTINGS = "settings";
   private static final String LEDGER_RUNS = "ledger-runs";
 
@@ -35,10 +37,16 @@ final class RunState {
     this.folder = folder;
   }
 
-  /** The private state directory: {@code $XDG_STATE_HOME/palimpsest}, else under {@code ~/.local/state}. */
+  /**
+   * The private state directory: {@code $XDG_STATE_HOME/palimpsest}, else under {@code
+   * ~/.local/state}.
+   */
   static Path standardRoot() {
     String xdg = System.getenv("XDG_STATE_HOME");
-    Path base = xdg != null && !xdg.isBlank() ? Path.of(xdg) : Path.of(System.getProperty("user.home"), ".local", "state");
+    Path base =
+        xdg != null && !xdg.isBlank()
+            ? Path.of(xdg)
+            : Path.of(System.getProperty("user.home"), ".local", "state");
     return base.resolve("palimpsest");
   }
 
@@ -56,18 +64,22 @@ final class RunState {
   }
 
   /**
-   * The state of the run that writes {@code output}: new, or with {@code resume} the one that was interrupted.
+   * The state of the run that writes {@code output}: new, or with {@code resume} the one that was
+   * interrupted.
    *
    * @param settings everything public that the run follows from; a resumed run must have the same
    */
   static RunState open(Path root, Path output, String settings, boolean resume) {
     String name = hash(output.toAbsolutePath().normalize().toString()).substring(0, 24);
-    Path folder = privateDirectory(privateDirectory(privateDirectory(root).resolve("runs")).resolve(name));
+    Path folder =
+        privateDirectory(privateDirectory(privateDirectory(root).resolve("runs")).resolve(name));
     RunState state = new RunState(folder);
     boolean unfinished = Files.exists(state.file());
     if (unfinished && !resume) {
       throw new InputException(
-          "an unfinished run for " + output + " exists; continue it with --resume or forget it with --discard");
+          "an unfinished run for "
+              + output
+              + " exists; continue it with --resume or forget it with --discard");
     }
     if (!unfinished && resume) {
       throw new InputException("there is no unfinished run for " + output + " to resume");
@@ -104,7 +116,8 @@ final class RunState {
   /** Steps that the ledger counts for this run. */
   long stepsPaid(List<LedgerRecord> ledger) {
     return ledger.stream()
-        .filter(record -> record instanceof LedgerRecord.Step step && ledgerRuns.contains(step.run()))
+        .filter(
+            record -> record instanceof LedgerRecord.Step step && ledgerRuns.contains(step.run()))
         .count();
   }
 
@@ -121,7 +134,8 @@ final class RunState {
       throw new UncheckedIOException("the run's private state cannot be read", e);
     }
     if (!settingsHash.equals(properties.getProperty(SETTINGS))) {
-      throw new InputException("the interrupted run had other settings; resume it with the same ones");
+      throw new InputException(
+          "the interrupted run had other settings; resume it with the same ones");
     }
     String runs = properties.getProperty(LEDGER_RUNS, "");
     if (!runs.isEmpty()) {
@@ -130,13 +144,22 @@ final class RunState {
   }
 
   private void write(String settingsHash) {
-    String text = SETTINGS + "=" + settingsHash + "\n" + LEDGER_RUNS + "=" + String.join(",", ledgerRuns) + "\n";
+    String text =
+        SETTINGS
+            + "="
+            + settingsHash
+            + "\n"
+            + LEDGER_RUNS
+            + "="
+            + String.join(",", ledgerRuns)
+            + "\n";
     AtomicFiles.file(file(), text.getBytes(StandardCharsets.UTF_8));
   }
 
   private static String hash(String text) {
     try {
-      byte[] digest = MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
+      byte[] digest =
+          MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
       return HexFormat.of().formatHex(digest);
     } catch (NoSuchAlgorithmException e) {
       throw new AssertionError("every Java platform has SHA-256", e);

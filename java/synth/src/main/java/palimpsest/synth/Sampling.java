@@ -17,11 +17,15 @@ import palimpsest.privacy.SecretKey;
 import palimpsest.synth.text.Template;
 
 /**
- * Synthetic records from a released model: post-processing, whatever is done here. Labels are uniform over the public list; texts that do not have
- * the form of a record, or that the model itself would file under another label, are drawn again.
+ * Synthetic records from a released model: post-processing, whatever is done here. Labels are
+ * uniform over the public list; texts that do not have the form of a record, or that the model
+ * itself would file under another label, are drawn again.
  */
 final class Sampling {
-  /** A label is given up after so many attempts a wanted record: a model that cannot write it should not stop the rest. */
+  /**
+   * A label is given up after so many attempts a wanted record: a model that cannot write it should
+   * not stop the rest.
+   */
   private static final int ATTEMPTS = 8;
 
   /** Random numbers of the row order, beside those of the texts. */
@@ -60,7 +64,8 @@ final class Sampling {
   }
 
   /**
-   * Samples the records, in random order; fewer than were asked for if the model cannot write enough that pass.
+   * Samples the records, in random order; fewer than were asked for if the model cannot write
+   * enough that pass.
    *
    * @param progress told how many records are done
    */
@@ -91,12 +96,18 @@ final class Sampling {
     }
   }
 
-  /** The labels of the next round's texts: what is missing, and a fifth more once texts have been refused. */
+  /**
+   * The labels of the next round's texts: what is missing, and a fifth more once texts have been
+   * refused.
+   */
   private List<Integer> round(int[] wanted, int[] attempts) {
     List<Integer> round = new ArrayList<>();
     for (int label = 0; label < labels; label++) {
       int limit = ATTEMPTS * (settings.records() / labels + 1) - attempts[label];
-      int tries = wanted[label] == 0 ? 0 : attempts[label] == 0 ? wanted[label] : wanted[label] + wanted[label] / 5 + 1;
+      int tries =
+          wanted[label] == 0
+              ? 0
+              : attempts[label] == 0 ? wanted[label] : wanted[label] + wanted[label] / 5 + 1;
       for (int i = 0; i < Math.min(tries, limit); i++) {
         round.add(label);
         attempts[label]++;
@@ -140,13 +151,16 @@ final class Sampling {
       requests.add(new Request(firstIndex + i, round.get(i), labels + round.get(i)));
     }
     Result[] results = new Result[round.size()];
-    generator.generate(requests, this::uniform, result -> results[result.index() - firstIndex] = result);
+    generator.generate(
+        requests, this::uniform, result -> results[result.index() - firstIndex] = result);
     List<Draft> drafts = new ArrayList<>();
     for (int i = 0; i < results.length; i++) {
       if (results[i].ended()) {
-        Template.Generated text = template.read(withEnd(results[i].tokens()), settings.minCharacters());
+        Template.Generated text =
+            template.read(withEnd(results[i].tokens()), settings.minCharacters());
         if (text.fault().isEmpty()) {
-          drafts.add(new Draft(new SyntheticRecord(round.get(i), text.text()), results[i].tokens()));
+          drafts.add(
+              new Draft(new SyntheticRecord(round.get(i), text.text()), results[i].tokens()));
         }
       }
     }
@@ -159,13 +173,17 @@ final class Sampling {
     return ended;
   }
 
-  /** Those whose own label the model finds the likeliest: log p(text | label's prompt) is the largest. */
+  /**
+   * Those whose own label the model finds the likeliest: log p(text | label's prompt) is the
+   * largest.
+   */
   private List<SyntheticRecord> judged(Scorer scorer, List<Draft> drafts) {
     List<SyntheticRecord> kept = new ArrayList<>();
     double[][] scores = null;
     if (settings.judge() && labels > 1) {
       int[][] prompts = java.util.Arrays.copyOf(prefixes(), labels);
-      scores = scorer.score(drafts.stream().map(draft -> withEnd(draft.tokens())).toList(), prompts);
+      scores =
+          scorer.score(drafts.stream().map(draft -> withEnd(draft.tokens())).toList(), prompts);
     }
     for (int i = 0; i < drafts.size(); i++) {
       SyntheticRecord record = drafts.get(i).record();

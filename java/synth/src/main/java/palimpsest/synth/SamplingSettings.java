@@ -7,12 +7,19 @@ package palimpsest.synth;
  * @param temperature of the softmax; 0 takes the likeliest token
  * @param topK only the k likeliest tokens; 0 for all
  * @param topP only the likeliest tokens of this much probability
- * @param guidance w of label guidance: (1 + w) log p(text | label) - w log p(text | generic prompt); 0 for none
+ * @param guidance w of label guidance: (1 + w) log p(text | label) - w log p(text | generic
+ *     prompt); 0 for none
  * @param judge keep a text only if the model itself finds its label the likeliest
  * @param minCharacters shorter texts are dropped
  */
 public record SamplingSettings(
-    int records, double temperature, int topK, double topP, double guidance, boolean judge, int minCharacters) {
+    int records,
+    double temperature,
+    int topK,
+    double topP,
+    double guidance,
+    boolean judge,
+    int minCharacters) {
   public SamplingSettings {
     if (records < 0 || records > 10_000_000) {
       throw new IllegalArgumentException("records is " + records + "; it must be 0 to 10000000");

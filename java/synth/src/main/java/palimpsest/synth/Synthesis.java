@@ -38,10 +38,12 @@ import palimpsest.synth.text.Template;
 import palimpsest.synth.text.Tokenizer;
 
 /**
- * The whole job: private records in, a tuned adapter, synthetic records and one privacy statement out (arXiv 2306.01684).
+ * The whole job: private records in, a tuned adapter, synthetic records and one privacy statement
+ * out (arXiv 2306.01684).
  *
- * <p>Everything public is settled first: plan, template, output folder. Then the ledger is opened, the records are read, training pays step by
- * step, and from the noisy updates on all is post-processing. The output folder appears whole at the end or not at all.
+ * <p>Everything public is settled first: plan, template, output folder. Then the ledger is opened,
+ * the records are read, training pays step by step, and from the noisy updates on all is
+ * post-processing. The output folder appears whole at the end or not at all.
  */
 public final class Synthesis {
   /** Files of the output folder. */
@@ -52,7 +54,8 @@ public final class Synthesis {
   public static final String STATEMENT_JSON = "privacy.json";
   public static final String ADAPTER = "adapter";
 
-  private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
+  private static final ObjectMapper JSON =
+      new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
 
   /**
    * The private file and how it is read.
@@ -70,7 +73,8 @@ public final class Synthesis {
    * @param cap the owner's limit of the data set's total epsilon, if one is to be set
    * @param resume go on with an interrupted run
    */
-  public record Destination(Path folder, boolean csv, Path state, OptionalDouble cap, boolean resume) {
+  public record Destination(
+      Path folder, boolean csv, Path state, OptionalDouble cap, boolean resume) {
     /** JSON lines into {@code folder}, with the user's usual state directory. */
     public static Destination of(Path folder) {
       return new Destination(folder, false, RunState.standardRoot(), OptionalDouble.empty(), false);
@@ -81,7 +85,8 @@ public final class Synthesis {
   public record Prompt(String kind, java.util.Optional<String> pattern) {}
 
   /** What was made. */
-  public record Outcome(Path folder, Statement statement, RunPlan plan, List<SyntheticRecord> records) {}
+  public record Outcome(
+      Path folder, Statement statement, RunPlan plan, List<SyntheticRecord> records) {}
 
   private final ModelFolder folder;
   private final Tokenizer tokenizer;
@@ -128,16 +133,19 @@ public final class Synthesis {
       Destination destination,
       SynthesisListener listener) {
     try (ModelFolder folder = ModelFolder.open(model)) {
-      return new Synthesis(folder, source, prompt, settings, sampling, execution, waivers).run(destination, listener);
+      return new Synthesis(folder, source, prompt, settings, sampling, execution, waivers)
+          .run(destination, listener);
     }
   }
 
   /** Writes records to a file that must not exist yet: CSV if its name ends so, else JSON lines. */
   public static void writeRecords(Path file, List<SyntheticRecord> records, Labels labels) {
     if (Files.exists(file)) {
-      throw new palimpsest.synth.text.InputException(file + ": is there already; choose another name");
+      throw new palimpsest.synth.text.InputException(
+          file + ": is there already; choose another name");
     }
-    AtomicFiles.file(file, RecordWriter.bytes(records, labels, file.getFileName().toString().endsWith(".csv")));
+    AtomicFiles.file(
+        file, RecordWriter.bytes(records, labels, file.getFileName().toString().endsWith(".csv")));
   }
 
   /** Forgets an interrupted run for this destination. What it paid stays paid. */
@@ -150,14 +158,20 @@ public final class Synthesis {
     return Tokenizer.read(
         folder
             .tokenizer()
-            .orElseThrow(
-                () -> new palimpsest.synth.text.InputException(folder.path() + ": there is no tokenizer.json")));
+            .orElseThrow(() ->
+                new palimpsest.synth.text.InputException(
+                    folder.path() + ": there is no tokenizer.json")));
   }
 
-  /** The template for a model: its own end token, a begin token where its configuration names one that it was trained with. */
-  public static Template template(ModelFolder folder, Tokenizer tokenizer, Labels labels, Prompt prompt) {
+  /**
+   * The template for a model: its own end token, a begin token where its configuration names one
+   * that it was trained with.
+   */
+  public static Template template(
+      ModelFolder folder, Tokenizer tokenizer, Labels labels, Prompt prompt) {
     Template.Control likely = Template.Control.of(tokenizer);
-    Template.Control control = new Template.Control(likely.begin(), folder.config().endId().orElse(likely.end()));
+    Template.Control control =
+        new Template.Control(likely.begin(), folder.config().endId().orElse(likely.end()));
     return prompt
         .pattern()
         .map(pattern -> Template.custom(tokenizer, labels, prompt.kind(), pattern, control))
@@ -166,7 +180,9 @@ public final class Synthesis {
 
   /** The kernels that an execution asks for. */
   public static Kernels kernels(ExecutionSpec execution) {
-    return execution.compute() == DType.F64 ? new ReferenceKernels() : new CpuKernels(execution.compute());
+    return execution.compute() == DType.F64
+        ? new ReferenceKernels()
+        : new CpuKernels(execution.compute());
   }
 
   private Outcome run(Destination destination, SynthesisListener listener) {
@@ -177,7 +193,8 @@ public final class Synthesis {
         Kernels kernels = kernels(execution);
         Decoder decoder = new Decoder(folder, kernels, true, plan.maxTokens());
         TensorArena arena = new TensorArena()) {
-      RunState runState = RunState.open(destination.state(), destination.folder(), settings, destination.resume());
+      RunState runState =
+          RunState.open(destination.state(), destination.folder(), settings, destination.resume());
       Adapter adapter =
           new Adapter(
               folder.config(),
@@ -226,7 +243,12 @@ public final class Synthesis {
 
   /** Trains what is not yet paid for; returns the last run of the ledger that paid. */
   private LedgerRecord.RunStart train(
-      Ledger ledger, RunState runState, String settings, Decoder decoder, TrainingState state, SynthesisListener listener) {
+      Ledger ledger,
+      RunState runState,
+      String settings,
+      Decoder decoder,
+      TrainingState state,
+      SynthesisListener listener) {
     long paid = runState.stepsPaid(ledger.records());
     int steps = plan.mechanism().steps();
     listener.begin("training", steps);
@@ -237,7 +259,8 @@ public final class Synthesis {
     ledger.fileSeen(source.file());
     List<Example> examples = examples();
     try (SecretKey key = SecretKey.fromOperatingSystem();
-        PrivateTraining training = new PrivateTraining(decoder, state, plan.mechanism(), plan.tuning(), execution)) {
+        PrivateTraining training =
+            new PrivateTraining(decoder, state, plan.mechanism(), plan.tuning(), execution)) {
       Ledger.Run run = ledger.startRun(plan.mechanism().withSteps((int) (steps - paid)), key);
       runState.paidBy(run.start().run(), settings);
       training.run(examples, run, key, paid + 1, runState.checkpoint(), listener::done);
@@ -258,17 +281,20 @@ public final class Synthesis {
     Records records = Records.read(source.file(), source.options(), source.labels());
     List<Example> examples = new ArrayList<>();
     for (int i = 0; i < records.size(); i++) {
-      Template.Encoded encoded = template.encodeRecord(records.label(i), records.text(i), plan.maxTokens());
+      Template.Encoded encoded =
+          template.encodeRecord(records.label(i), records.text(i), plan.maxTokens());
       examples.add(new Example(encoded.ids(), encoded.prefixLength()));
     }
     records.erase();
     return examples;
   }
 
-  private List<SyntheticRecord> sample(Decoder decoder, Adapter adapter, SynthesisListener listener) {
+  private List<SyntheticRecord> sample(
+      Decoder decoder, Adapter adapter, SynthesisListener listener) {
     listener.begin("sampling", sampling.records());
     try (SecretKey key = SecretKey.fromOperatingSystem()) {
-      return new Sampling(decoder, adapter, template, sampling, execution, plan.maxTokens(), key).run(listener::done);
+      return new Sampling(decoder, adapter, template, sampling, execution, plan.maxTokens(), key)
+          .run(listener::done);
     }
   }
 
@@ -297,11 +323,16 @@ public final class Synthesis {
         }
       }
     } catch (IOException e) {
-      throw new palimpsest.synth.text.InputException(target + ": is no folder; choose another name");
+      throw new palimpsest.synth.text.InputException(
+          target + ": is no folder; choose another name");
     }
   }
 
-  private void write(Destination destination, Adapter adapter, List<SyntheticRecord> records, Statement statement) {
+  private void write(
+      Destination destination,
+      Adapter adapter,
+      List<SyntheticRecord> records,
+      Statement statement) {
     Path target = destination.folder();
     AtomicFiles.folder(
         target,
@@ -311,12 +342,18 @@ public final class Synthesis {
               RecordWriter.bytes(records, source.labels(), destination.csv()));
           Files.writeString(out.resolve(STATEMENT_TEXT), statement.text(), StandardCharsets.UTF_8);
           Files.writeString(
-              out.resolve(STATEMENT_JSON), JSON.writeValueAsString(content(statement)) + "\n", StandardCharsets.UTF_8);
+              out.resolve(STATEMENT_JSON),
+              JSON.writeValueAsString(content(statement)) + "\n",
+              StandardCharsets.UTF_8);
           AdapterFolder.write(
               out.resolve(ADAPTER),
               folder.config(),
               new AdapterFolder.Settings(
-                  adapter.rank(), adapter.alpha(), false, Adapter.linearRoles(folder.config()), baseName()),
+                  adapter.rank(),
+                  adapter.alpha(),
+                  false,
+                  Adapter.linearRoles(folder.config()),
+                  baseName()),
               (role, layer) -> {
                 Adapter.Site site = adapter.site(role, layer);
                 return new AdapterFolder.Factors(

@@ -13,8 +13,9 @@ import palimpsest.engine.weights.Safetensors;
 import palimpsest.engine.weights.SafetensorsWriter;
 
 /**
- * What training goes on from: the adapter's parameters, the optimizer's moments and the number of updates made. All of it follows from noisy sums
- * alone. Neither batches nor keys nor sums are ever part of it.
+ * What training goes on from: the adapter's parameters, the optimizer's moments and the number of
+ * updates made. All of it follows from noisy sums alone. Neither batches nor keys nor sums are ever
+ * part of it.
  */
 final class TrainingState {
   private static final String PARAMETERS = "parameters";

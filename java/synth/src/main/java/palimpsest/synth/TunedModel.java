@@ -34,14 +34,20 @@ public final class TunedModel implements AutoCloseable {
    * @param maxTokens the longest record, prompt included
    */
   public TunedModel(
-      Path model, Path adapterFolder, Labels labels, Synthesis.Prompt prompt, ExecutionSpec execution, int maxTokens) {
+      Path model,
+      Path adapterFolder,
+      Labels labels,
+      Synthesis.Prompt prompt,
+      ExecutionSpec execution,
+      int maxTokens) {
     this.execution = execution;
     this.maxTokens = maxTokens;
     kernels = Synthesis.kernels(execution);
     try (ModelFolder folder = ModelFolder.open(model)) {
       tokenizer = Synthesis.tokenizer(folder);
       template = Synthesis.template(folder, tokenizer, labels, prompt);
-      decoder = new Decoder(folder, kernels, false, Math.max(maxTokens, 2 * template.longestPrefix()));
+      decoder =
+          new Decoder(folder, kernels, false, Math.max(maxTokens, 2 * template.longestPrefix()));
       adapter = adapterFolder == null ? null : load(adapterFolder, folder);
     }
   }
@@ -51,7 +57,8 @@ public final class TunedModel implements AutoCloseable {
       AdapterFolder.Settings settings = saved.settings();
       // The engine scales by alpha / rank; a rank-stabilised adapter has another scale.
       double alpha = settings.scale() * settings.rank();
-      Adapter loaded = new Adapter(folder.config(), settings.rank(), alpha, settings.targets(), kernels, arena);
+      Adapter loaded =
+          new Adapter(folder.config(), settings.rank(), alpha, settings.targets(), kernels, arena);
       for (Adapter.Site site : loaded.sites()) {
         AdapterFolder.Factors factors = saved.factors(site.role(), site.layer());
         loaded.a(loaded.parameters(), site).copyFrom(factors.a());
@@ -66,7 +73,8 @@ public final class TunedModel implements AutoCloseable {
   public List<SyntheticRecord> sample(SamplingSettings settings, SynthesisListener listener) {
     listener.begin("sampling", Math.max(1, settings.records()));
     try (SecretKey key = SecretKey.fromOperatingSystem()) {
-      return new Sampling(decoder, adapter, template, settings, execution, maxTokens, key).run(listener::done);
+      return new Sampling(decoder, adapter, template, settings, execution, maxTokens, key)
+          .run(listener::done);
     }
   }
 
@@ -76,13 +84,15 @@ public final class TunedModel implements AutoCloseable {
    * @param cases secrets with their decoys
    * @param labels the label that each secret's message was trained under
    */
-  public Exposure exposure(List<Exposure.Case> cases, List<Integer> labels, SynthesisListener listener) {
+  public Exposure exposure(
+      List<Exposure.Case> cases, List<Integer> labels, SynthesisListener listener) {
     listener.begin("measuring exposure", cases.size());
     try (Scorer scorer = new Scorer(decoder, adapter, execution.workers())) {
       return Exposure.of(
           cases,
           (index, context, continuations) -> {
-            double[] scores = score(scorer, template.prefix(labels.get(index)), context, continuations);
+            double[] scores =
+                score(scorer, template.prefix(labels.get(index)), context, continuations);
             listener.done(index + 1);
             return scores;
           });
@@ -90,11 +100,12 @@ public final class TunedModel implements AutoCloseable {
   }
 
   /**
-   * Log-probabilities of continuations. A message is tokenised whole, since tokens may run over the place where the context ends; what all
-   * have in common is the context.
+   * Log-probabilities of continuations. A message is tokenised whole, since tokens may run over the
+   * place where the context ends; what all have in common is the context.
    */
   private double[] score(Scorer scorer, int[] prefix, String context, List<String> continuations) {
-    List<int[]> messages = continuations.stream().map(text -> tokenizer.encode(context + text)).toList();
+    List<int[]> messages =
+        continuations.stream().map(text -> tokenizer.encode(context + text)).toList();
     int common = messages.getFirst().length;
     for (int[] message : messages) {
       int mismatch = Arrays.mismatch(messages.getFirst(), message);

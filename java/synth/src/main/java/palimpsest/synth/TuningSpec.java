@@ -12,7 +12,8 @@ import palimpsest.engine.kernel.Optimizer;
  * @param finalRate the rate falls linearly to this share of the peak at the last step
  * @param gridBits the clip norm is 2^gridBits grid steps
  */
-public record TuningSpec(int rank, double alpha, double learningRate, int warmup, double finalRate, int gridBits) {
+public record TuningSpec(
+    int rank, double alpha, double learningRate, int warmup, double finalRate, int gridBits) {
   public TuningSpec {
     if (rank < 1 || rank > 256) {
       throw new IllegalArgumentException("the adapter rank must be 1 to 256, not " + rank);
@@ -21,14 +22,19 @@ public record TuningSpec(int rank, double alpha, double learningRate, int warmup
       throw new IllegalArgumentException("the adapter's alpha must be positive, not " + alpha);
     }
     if (!(learningRate > 0 && learningRate < 1)) {
-      throw new IllegalArgumentException("the learning rate must be in (0, 1), not " + learningRate);
+      throw new IllegalArgumentException(
+          "the learning rate must be in (0, 1), not " + learningRate);
     }
     if (warmup < 0 || !(finalRate >= 0 && finalRate <= 1)) {
-      throw new IllegalArgumentException("the warm-up must be 0 or more steps, the final rate in [0, 1]");
+      throw new IllegalArgumentException(
+          "the warm-up must be 0 or more steps, the final rate in [0, 1]");
     }
   }
 
-  /** AdamW's settings in a step (from 1) of so many. Decay is off: noise already holds the weights small. */
+  /**
+   * AdamW's settings in a step (from 1) of so many. Decay is off: noise already holds the weights
+   * small.
+   */
   Optimizer.AdamW optimizer(long step, long steps) {
     double rate =
         step <= warmup

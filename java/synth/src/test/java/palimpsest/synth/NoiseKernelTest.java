@@ -60,7 +60,9 @@ class NoiseKernelTest {
       long[] actual = new long[count];
       java.util.Arrays.setAll(actual, sums::getLong);
       assertArrayEquals(expected, actual);
-      assertTrue(kernels instanceof ReferenceKernels || undecided.size() < count / 100, "the exact path is for few");
+      assertTrue(
+          kernels instanceof ReferenceKernels || undecided.size() < count / 100,
+          "the exact path is for few");
     }
   }
 }

@@ -31,7 +31,8 @@ class PrivateTrainingTest {
   @TempDir Path folder;
 
   /** The adapter's parameters after training. */
-  private double[] train(MechanismSpec mechanism, List<Example> examples, ExecutionSpec execution) throws IOException {
+  private double[] train(MechanismSpec mechanism, List<Example> examples, ExecutionSpec execution)
+      throws IOException {
     TinySetting setting = new TinySetting(folder);
     Path ledgers = RunState.privateDirectory(folder.resolve("ledgers-" + System.nanoTime()));
     try (ModelFolder model = ModelFolder.open(setting.model());
@@ -40,13 +41,22 @@ class PrivateTrainingTest {
         TensorArena arena = new TensorArena();
         SecretKey key = SecretKey.insecureDeterministic(17);
         Ledger ledger =
-            Ledger.create(ledgers, "notes", ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE)) {
-      Adapter adapter = new Adapter(model.config(), 2, 4, Adapter.linearRoles(model.config()), kernels, arena);
+            Ledger.create(
+                ledgers, "notes", ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE)) {
+      Adapter adapter =
+          new Adapter(model.config(), 2, 4, Adapter.linearRoles(model.config()), kernels, arena);
       adapter.initialize(new SplittableRandom(0));
       TrainingState state = new TrainingState(adapter, kernels, arena);
       TuningSpec tuning = new TuningSpec(2, 4, 1e-2, 1, 0.1, 24);
-      try (PrivateTraining training = new PrivateTraining(decoder, state, mechanism, tuning, execution)) {
-        training.run(examples, ledger.startRun(mechanism, key), key, 1, folder.resolve("checkpoint"), step -> {});
+      try (PrivateTraining training =
+          new PrivateTraining(decoder, state, mechanism, tuning, execution)) {
+        training.run(
+            examples,
+            ledger.startRun(mechanism, key),
+            key,
+            1,
+            folder.resolve("checkpoint"),
+            step -> {});
       }
       double[] parameters = new double[(int) adapter.size()];
       Arrays.setAll(parameters, i -> adapter.parameters().get(i));
@@ -83,8 +93,10 @@ class PrivateTrainingTest {
 
   @Test
   void aRecordThatIsNeverDrawnChangesNothing() throws IOException {
-    // R01: the number of records enters nowhere. The draw of record i depends on i alone, so a record added at the end either takes part or
-    // leaves every bit as it was; this one, index 40, is not drawn in any of the four steps under the test's key.
+    // R01: the number of records enters nowhere. The draw of record i depends on i alone, so a
+    // record added at the end either takes part or
+    // leaves every bit as it was; this one, index 40, is not drawn in any of the four steps under
+    // the test's key.
     List<Example> examples = examples(60);
     double[] without = train(mechanism(1), examples.subList(0, 40), execution(2, 200, 8));
     List<Example> more = new ArrayList<>(examples.subList(0, 40));
@@ -101,7 +113,8 @@ class PrivateTrainingTest {
   /** An index from 40 on that the test's key draws in no step. */
   private static int neverDrawn() {
     try (SecretKey key = SecretKey.insecureDeterministic(17)) {
-      palimpsest.privacy.PoissonSampler sampler = new palimpsest.privacy.PoissonSampler(key, mechanism(1));
+      palimpsest.privacy.PoissonSampler sampler =
+          new palimpsest.privacy.PoissonSampler(key, mechanism(1));
       for (int i = 40; i < 1000; i++) {
         boolean drawn = false;
         for (int step = 1; step <= 4; step++) {
@@ -119,7 +132,8 @@ class PrivateTrainingTest {
   @Test
   void emptyDrawsAreStepsLikeAnyOther() throws IOException {
     // R03: at a rate of 1e-9 no step draws a record; all are paid for, and each adds its own noise.
-    MechanismSpec rare = MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1, 1, 1, 1_000_000_000, 4, 1e-10);
+    MechanismSpec rare =
+        MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1, 1, 1, 1_000_000_000, 4, 1e-10);
     double[] withRecords = train(rare, examples(40), execution(1, 64, 1));
     double[] without = train(rare, List.of(), execution(1, 64, 1));
     assertArrayEquals(without, withRecords);

@@ -45,17 +45,21 @@ class SynthesisTest {
     Path out = setting.out();
     assertEquals(12, steps(ledger()), "every step is paid for, once");
     double epsilon = outcome.plan().epsilon().upper();
-    assertTrue(epsilon <= 8 && epsilon > 7.9, "the noise is the least that is enough: epsilon " + epsilon);
-    JsonNode statement = new ObjectMapper().readTree(out.resolve(Synthesis.STATEMENT_JSON).toFile());
+    assertTrue(
+        epsilon <= 8 && epsilon > 7.9, "the noise is the least that is enough: epsilon " + epsilon);
+    JsonNode statement =
+        new ObjectMapper().readTree(out.resolve(Synthesis.STATEMENT_JSON).toFile());
     assertEquals("lora", statement.get("made").get("method").asText());
     assertFalse(Files.readString(out.resolve(Synthesis.STATEMENT_TEXT)).startsWith("NON-PRIVATE"));
     List<String> lines = Files.readAllLines(out.resolve(Synthesis.RECORDS_JSONL));
     assertEquals(outcome.records().size(), lines.size());
     for (String line : lines) {
-      assertTrue(List.of("red", "blue").contains(new ObjectMapper().readTree(line).get("label").asText()));
+      assertTrue(
+          List.of("red", "blue").contains(new ObjectMapper().readTree(line).get("label").asText()));
     }
     try (ModelFolder model = ModelFolder.open(setting.model());
-        AdapterFolder adapter = AdapterFolder.open(out.resolve(Synthesis.ADAPTER), model.config())) {
+        AdapterFolder adapter =
+            AdapterFolder.open(out.resolve(Synthesis.ADAPTER), model.config())) {
       assertEquals(2, adapter.settings().rank());
     }
     try (Stream<Path> left = Files.list(setting.state().resolve("runs"))) {
@@ -66,14 +70,17 @@ class SynthesisTest {
   @Test
   void aRunWithoutNoiseSaysSo() throws IOException {
     setting.run(Double.POSITIVE_INFINITY, 3, 0, false, SynthesisListener.silent());
-    assertTrue(Files.readString(setting.out().resolve(Synthesis.STATEMENT_TEXT)).startsWith("NON-PRIVATE"));
+    assertTrue(
+        Files.readString(setting.out().resolve(Synthesis.STATEMENT_TEXT))
+            .startsWith("NON-PRIVATE"));
   }
 
   @Test
   void anOccupiedOutputFolderIsRefusedBeforeAnythingIsPaid() throws IOException {
     Files.createDirectories(setting.out());
     Files.writeString(setting.out().resolve("mine.txt"), "keep");
-    assertThrows(InputException.class, () -> setting.run(8, 3, 0, false, SynthesisListener.silent()));
+    assertThrows(
+        InputException.class, () -> setting.run(8, 3, 0, false, SynthesisListener.silent()));
     assertEquals("keep", Files.readString(setting.out().resolve("mine.txt")));
     assertFalse(Files.exists(setting.state().resolve("ledgers")));
   }
@@ -120,7 +127,11 @@ class SynthesisTest {
     setting.run(4, 3, 0, false, SynthesisListener.silent());
     Synthesis.Destination capped =
         new Synthesis.Destination(
-            folder.resolve("second"), false, setting.state(), java.util.OptionalDouble.of(5), false);
+            folder.resolve("second"),
+            false,
+            setting.state(),
+            java.util.OptionalDouble.of(5),
+            false);
     assertThrows(
         palimpsest.privacy.PrivacyBudgetException.class,
         () ->

@@ -26,7 +26,10 @@ import palimpsest.privacy.NeighbouringRelation;
 import palimpsest.synth.text.Labels;
 import palimpsest.synth.text.RecordOptions;
 
-/** A random model of two thin layers over bytes, and a small labelled file: a whole run takes a second. */
+/**
+ * A random model of two thin layers over bytes, and a small labelled file: a whole run takes a
+ * second.
+ */
 final class TinySetting {
   static final int END = 256;
   static final Synthesis.Prompt PROMPT = new Synthesis.Prompt("note", Optional.empty());
@@ -59,7 +62,8 @@ final class TinySetting {
   }
 
   Synthesis.Source source() {
-    return new Synthesis.Source(data(), RecordOptions.of(List.of("text"), "label"), LABELS, "notes");
+    return new Synthesis.Source(
+        data(), RecordOptions.of(List.of("text"), "label"), LABELS, "notes");
   }
 
   Synthesis.Destination destination(boolean resume) {
@@ -86,7 +90,8 @@ final class TinySetting {
     return new ExecutionSpec(DType.F32, 2, 128, 4, 8);
   }
 
-  Synthesis.Outcome run(double epsilon, int steps, int records, boolean resume, SynthesisListener listener) {
+  Synthesis.Outcome run(
+      double epsilon, int steps, int records, boolean resume, SynthesisListener listener) {
     return Synthesis.run(
         model(),
         source(),
@@ -103,7 +108,10 @@ final class TinySetting {
     StringBuilder csv = new StringBuilder("label,text\n");
     SplittableRandom random = new SplittableRandom(3);
     for (int i = 0; i < 80; i++) {
-      csv.append(i % 2 == 0 ? "red" : "blue").append(",note number ").append(random.nextInt(1000)).append('\n');
+      csv.append(i % 2 == 0 ? "red" : "blue")
+          .append(",note number ")
+          .append(random.nextInt(1000))
+          .append('\n');
     }
     Files.writeString(data(), csv);
   }
@@ -116,7 +124,8 @@ final class TinySetting {
             256,
             2,
             32,
-            new DecoderConfig.AttentionOptions(2, 1, 16, 0.25, false, false, false, false, Collections.nCopies(2, 0)),
+            new DecoderConfig.AttentionOptions(
+                2, 1, 16, 0.25, false, false, false, false, Collections.nCopies(2, 0)),
             new DecoderConfig.FeedForwardOptions(48, Activation.Kind.SILU_GATED, false),
             new DecoderConfig.NormOptions(DecoderConfig.NormKind.RMSNORM, 1e-5, false, false),
             DecoderConfig.PositionOptions.rope(10_000, 16),
@@ -130,11 +139,15 @@ final class TinySetting {
     writeTokenizer(tokenizer);
     try (TensorArena arena = new TensorArena()) {
       ModelFolder.write(
-          model(), config, (role, layer, bias) -> tensor(config, role, random, arena), Optional.of(tokenizer));
+          model(),
+          config,
+          (role, layer, bias) -> tensor(config, role, random, arena),
+          Optional.of(tokenizer));
     }
   }
 
-  private static Tensor tensor(DecoderConfig config, Role role, SplittableRandom random, TensorArena arena) {
+  private static Tensor tensor(
+      DecoderConfig config, Role role, SplittableRandom random, TensorArena arena) {
     long width = config.width();
     long keys = config.attention().keyWidth();
     long hidden = config.feedForward().width();
@@ -164,12 +177,34 @@ final class TinySetting {
     }
     Map<String, Object> added =
         Map.of(
-            "id", END, "content", "<|endoftext|>", "single_word", false, "lstrip", false, "rstrip", false, "normalized",
-            false, "special", true);
+            "id",
+            END,
+            "content",
+            "<|endoftext|>",
+            "single_word",
+            false,
+            "lstrip",
+            false,
+            "rstrip",
+            false,
+            "normalized",
+            false,
+            "special",
+            true);
     Map<String, Object> splitting =
-        Map.of("type", "ByteLevel", "add_prefix_space", false, "trim_offsets", true, "use_regex", true);
+        Map.of(
+            "type",
+            "ByteLevel",
+            "add_prefix_space",
+            false,
+            "trim_offsets",
+            true,
+            "use_regex",
+            true);
     Map<String, Object> bpe = Map.of("type", "BPE", "vocab", vocabulary, "merges", List.of());
     new ObjectMapper()
-        .writeValue(file.toFile(), Map.of("added_tokens", List.of(added), "pre_tokenizer", splitting, "model", bpe));
+        .writeValue(
+            file.toFile(),
+            Map.of("added_tokens", List.of(added), "pre_tokenizer", splitting, "model", bpe));
   }
 }

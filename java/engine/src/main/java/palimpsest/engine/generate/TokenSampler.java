@@ -12,7 +12,8 @@ final class TokenSampler {
   TokenSampler(GenerationSettings settings, Kernels kernels) {
     sample = kernels.sample();
     this.settings =
-        new Sample.Settings(settings.temperature(), settings.topK(), settings.topP(), settings.guidance());
+        new Sample.Settings(
+            settings.temperature(), settings.topK(), settings.topP(), settings.guidance());
   }
 
   /**
