@@ -35,7 +35,7 @@ final class DoctorCommand extends Verb {
     }
     List<String> models = ModelCache.standard().names();
     report.put("models", models);
-    print(report, text(report));
+    print(keyed(report), text(report));
     return ExitCode.DONE;
   }
 
@@ -48,6 +48,14 @@ final class DoctorCommand extends Verb {
           missing.isEmpty() ? "yes" : "no: the processor lacks " + String.join(", ", missing));
     }
     return tiers;
+  }
+
+  /** The same under names that are convenient in a program: {@code memory_gib}. */
+  private static Map<String, Object> keyed(Map<String, Object> report) {
+    Map<String, Object> keyed = new LinkedHashMap<>();
+    report.forEach(
+        (name, value) -> keyed.put(name.toLowerCase(Locale.ROOT).replace(' ', '_'), value));
+    return keyed;
   }
 
   private static double gib(long bytes) {
