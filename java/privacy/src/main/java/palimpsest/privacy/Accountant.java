@@ -8,20 +8,23 @@ import java.util.Objects;
  * thread-safe.
  */
 public final class Accountant {
-  private final NeighbouringRelation relation;
-  private final List<PrivacyEvent> events;
+  private final PrivacyLoss loss;
+  private final RenyiAccountant renyi;
 
   private Accountant(NeighbouringRelation relation, List<PrivacyEvent> events) {
-    this.relation = Objects.requireNonNull(relation, "relation");
-    this.events = List.copyOf(events);
+    Objects.requireNonNull(relation, "relation");
+    loss = PrivacyLoss.of(relation, events);
+    renyi = RenyiAccountant.of(relation, events);
   }
 
   /**
-   * The account of {@code events}, in any order. Throws if a training event was run under another
-   * relation.
+   * The account of {@code events}, in any order; no events cost nothing.
+   *
+   * @throws IllegalArgumentException if a training event was run under another relation or an event
+   *     has no accounting under this one
    */
   public static Accountant of(NeighbouringRelation relation, List<PrivacyEvent> events) {
-    return new Accountant(relation, events);
+    return new Accountant(relation, List.copyOf(events));
   }
 
   /** The account of one whole training run. */
@@ -29,15 +32,14 @@ public final class Accountant {
     return new Accountant(spec.relation(), List.of(new PrivacyEvent.PoissonGaussian(spec)));
   }
 
-  /** Epsilon at {@code delta} in (0, 1). */
+  /** Epsilon at {@code delta} in (0, 1), in the worse direction of adjacency. */
   public EpsilonBracket epsilon(double delta) {
-    throw new UnsupportedOperationException(
-        "epsilon of " + events.size() + " events under " + relation);
+    PrivacyLoss.Interval bounds = loss.epsilon(delta);
+    return new EpsilonBracket(bounds.lower(), bounds.upper(), renyi.epsilon(delta));
   }
 
-  /** A guaranteed upper bound of delta at {@code epsilon >= 0}. */
+  /** A guaranteed upper bound of delta at finite {@code epsilon >= 0}. */
   public double delta(double epsilon) {
-    throw new UnsupportedOperationException(
-        "delta of " + events.size() + " events under " + relation);
+    return loss.delta(epsilon).upper();
   }
 }

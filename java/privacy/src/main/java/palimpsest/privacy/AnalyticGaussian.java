@@ -1,0 +1,98 @@
+package palimpsest.privacy;
+
+/**
+ * Exact privacy of Gaussian noise on a query of the whole data set (Balle and Wang 2018). The
+ * parameter mu is the L2 sensitivity over the standard deviation; k repetitions with mu equal one
+ * with mu sqrt(k).
+ */
+public final class AnalyticGaussian {
+  private AnalyticGaussian() {}
+
+  /** ln delta at {@code epsilon}: ln [Phi(mu/2 - eps/mu) - e^eps Phi(-mu/2 - eps/mu)]. */
+  public static double logDelta(double mu, double epsilon) {
+    requirePositive("mu", mu);
+    double a = SpecialFunctions.logNormalCdf(mu / 2 - epsilon / mu);
+    double b = epsilon + SpecialFunctions.logNormalCdf(-mu / 2 - epsilon / mu);
+    return b < a ? a + Math.log(-Math.expm1(b - a)) : Double.NEGATIVE_INFINITY;
+  }
+
+  /** Delta at {@code epsilon}. */
+  public static double delta(double mu, double epsilon) {
+    return Math.exp(logDelta(mu, epsilon));
+  }
+
+  /**
+   * The smallest epsilon >= 0 at {@code delta} in (0, 1), from above: logDelta there is at most ln
+   * delta.
+   */
+  public static double epsilon(double mu, double delta) {
+    requireDelta(delta);
+    double target = Math.log(delta);
+    if (logDelta(mu, 0) <= target) {
+      return 0;
+    }
+    double high = 1;
+    while (logDelta(mu, high) > target) {
+      high *= 2;
+    }
+    double low = 0;
+    for (double mid = 0.5 * high; mid > low && mid < high; mid = 0.5 * (low + high)) {
+      if (logDelta(mu, mid) > target) {
+        low = mid;
+      } else {
+        high = mid;
+      }
+    }
+    return high;
+  }
+
+  /** The smallest standard deviation over sensitivity that gives (epsilon, delta), from above. */
+  public static double noiseMultiplier(double epsilon, double delta) {
+    requireDelta(delta);
+    if (!(epsilon >= 0 && epsilon < Double.POSITIVE_INFINITY)) {
+      throw new IllegalArgumentException(
+          "gaussian: epsilon is " + epsilon + ", must be finite and at least 0");
+    }
+    double target = Math.log(delta);
+    double low = 1e-4;
+    double high = 1;
+    while (logDelta(1 / high, epsilon) > target) {
+      low = high;
+      high *= 2;
+    }
+    while (logDelta(1 / low, epsilon) <= target) {
+      high = low;
+      low /= 2;
+    }
+    for (double mid = 0.5 * (low + high); mid > low && mid < high; mid = 0.5 * (low + high)) {
+      if (logDelta(1 / mid, epsilon) > target) {
+        low = mid;
+      } else {
+        high = mid;
+      }
+    }
+    return high;
+  }
+
+  /**
+   * The largest true-positive rate of a test that tells the two data sets apart with the given
+   * false-positive rate.
+   */
+  public static double truePositiveRate(double mu, double falsePositiveRate) {
+    requirePositive("mu", mu);
+    return SpecialFunctions.normalCdf(SpecialFunctions.normalQuantile(falsePositiveRate) + mu);
+  }
+
+  private static void requirePositive(String what, double value) {
+    if (!(value > 0 && value < Double.POSITIVE_INFINITY)) {
+      throw new IllegalArgumentException(
+          "gaussian: " + what + " is " + value + ", must be positive and finite");
+    }
+  }
+
+  private static void requireDelta(double delta) {
+    if (!(delta > 0 && delta < 1)) {
+      throw new IllegalArgumentException("gaussian: delta is " + delta + ", must be inside (0, 1)");
+    }
+  }
+}

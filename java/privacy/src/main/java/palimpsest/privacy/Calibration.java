@@ -1,0 +1,172 @@
+package palimpsest.privacy;
+
+import java.util.List;
+import java.util.function.DoubleUnaryOperator;
+
+/**
+ * Settings that meet a target epsilon. Every answer was itself put to the {@link PrivacyLoss} that
+ * states the epsilon of a run, with exactly the number that is returned: it is safe, not only
+ * close.
+ */
+public final class Calibration {
+  /** Relative width of the interval of noise multipliers at which the search ends. */
+  private static final double TOLERANCE = 5e-5;
+
+  /**
+   * No noise multiplier below this one is tried: a run with less noise has no guarantee worth
+   * stating.
+   */
+  static final double LEAST_NOISE = 0.05;
+
+  private static final double MOST_NOISE = 1e9;
+  private static final int MOST_ROUNDS = 60;
+
+  private Calibration() {}
+
+  /**
+   * The run with the least noise, within a relative tolerance of 1e-4, whose guaranteed epsilon at
+   * {@code unit.delta()} is at most {@code targetEpsilon}.
+   *
+   * @param unit the run; its noise multiplier does not matter
+   * @param targetEpsilon positive and finite
+   * @throws IllegalArgumentException if the target is out of range, the run is non-private, or no
+   *     noise reaches the target
+   */
+  public static MechanismSpec calibrate(MechanismSpec unit, double targetEpsilon) {
+    requireTarget(unit, targetEpsilon);
+    double mu = 1 / AnalyticGaussian.noiseMultiplier(targetEpsilon, unit.delta());
+    DoubleUnaryOperator epsilon = sigma -> epsilon(unit.withNoiseMultiplier(sigma));
+    return unit.withNoiseMultiplier(
+        leastNoise(epsilon, targetEpsilon, centralLimitNoise(unit, mu)));
+  }
+
+  /**
+   * The largest number of steps whose guaranteed epsilon at {@code spec.delta()} is at most {@code
+   * epsilon}; 0 if one step costs more, at most Integer.MAX_VALUE. {@code spec.steps()} does not
+   * matter.
+   */
+  public static int largestSteps(MechanismSpec spec, double epsilon) {
+    requireTarget(spec, epsilon);
+    int low = 0;
+    long high = 1;
+    while (high < Integer.MAX_VALUE && epsilon(spec.withSteps((int) high)) <= epsilon) {
+      low = (int) high;
+      high = Math.min(Integer.MAX_VALUE, 2 * high);
+    }
+    if (low > 0
+        && high == Integer.MAX_VALUE
+        && epsilon(spec.withSteps(Integer.MAX_VALUE)) <= epsilon) {
+      return Integer.MAX_VALUE;
+    }
+    while (high - low > 1) {
+      int middle = (int) ((low + high) / 2);
+      if (epsilon(spec.withSteps(middle)) <= epsilon) {
+        low = middle;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  }
+
+  private static double epsilon(MechanismSpec spec) {
+    PrivacyEvent event = new PrivacyEvent.PoissonGaussian(spec);
+    return PrivacyLoss.of(spec.relation(), List.of(event)).epsilon(spec.delta()).upper();
+  }
+
+  /** Where the central limit puts the noise: a start for the search, never an answer. */
+  private static double centralLimitNoise(MechanismSpec unit, double mu) {
+    double reach = unit.relation() == NeighbouringRelation.REPLACE_ONE ? 2 : unit.recordsPerUser();
+    double q = unit.samplingRate();
+    double ratio = mu / q / Math.sqrt(unit.steps());
+    double guess =
+        unit.samplesEveryRecord() ? reach / ratio : 1 / Math.sqrt(Math.log1p(ratio * ratio));
+    return Math.max(4 * LEAST_NOISE, Math.min(MOST_NOISE / 4, guess));
+  }
+
+  /**
+   * Brackets the answer around {@code guess}, then narrows it by regula falsi in logarithms with
+   * halving (Illinois).
+   */
+  private static double leastNoise(DoubleUnaryOperator epsilon, double target, double guess) {
+    double safe = guess;
+    double safeGap = gap(epsilon, safe, target);
+    double factor = 1.05;
+    double risky = safe;
+    double riskyGap = safeGap;
+    while (safeGap > 0) {
+      risky = safe;
+      riskyGap = safeGap;
+      safe *= factor;
+      factor *= factor;
+      if (safe > MOST_NOISE) {
+        throw new IllegalArgumentException(
+            "calibration: no noise multiplier up to " + MOST_NOISE + " reaches epsilon " + target);
+      }
+      safeGap = gap(epsilon, safe, target);
+    }
+    factor = 1.05;
+    while (riskyGap <= 0) {
+      safe = risky;
+      safeGap = riskyGap;
+      if (safe <= LEAST_NOISE) {
+        return safe;
+      }
+      risky = Math.max(LEAST_NOISE, risky / factor);
+      factor *= factor;
+      riskyGap = gap(epsilon, risky, target);
+    }
+    return narrow(epsilon, target, new double[] {risky, riskyGap, safe, safeGap});
+  }
+
+  private static double narrow(DoubleUnaryOperator epsilon, double target, double[] bracket) {
+    double risky = bracket[0];
+    double riskyGap = bracket[1];
+    double safe = bracket[2];
+    double safeGap = bracket[3];
+    int kept = 0;
+    for (int i = 0; i < MOST_ROUNDS && safe > risky * (1 + TOLERANCE); i++) {
+      double share = riskyGap / (riskyGap - safeGap);
+      if (!(share > 0 && share < 1) || i % 4 == 3) {
+        share = 0.5;
+      }
+      double width = Math.log(safe / risky);
+      // Stay a third of the tolerance away from both ends, so that an end close to the answer is
+      // confirmed from its other side.
+      double margin = Math.min(0.5, TOLERANCE / 3 / width);
+      double middle = risky * Math.exp(width * Math.max(margin, Math.min(1 - margin, share)));
+      double middleGap = gap(epsilon, middle, target);
+      if (middleGap > 0) {
+        risky = middle;
+        riskyGap = middleGap;
+        safeGap *= kept < 0 ? 0.5 : 1;
+        kept = -1;
+      } else {
+        safe = middle;
+        safeGap = middleGap;
+        riskyGap *= kept > 0 ? 0.5 : 1;
+        kept = 1;
+      }
+    }
+    return safe;
+  }
+
+  /** ln(epsilon / target), cut to +-50. */
+  private static double gap(DoubleUnaryOperator epsilon, double sigma, double target) {
+    double value = epsilon.applyAsDouble(sigma);
+    if (value <= target) {
+      return Math.max(-50, Math.log(value / target));
+    }
+    return Math.min(50, Math.max(Double.MIN_NORMAL, Math.log(value / target)));
+  }
+
+  private static void requireTarget(MechanismSpec spec, double epsilon) {
+    if (!(epsilon > 0 && epsilon < Double.POSITIVE_INFINITY)) {
+      throw new IllegalArgumentException(
+          "calibration: epsilon is " + epsilon + ", must be positive and finite");
+    }
+    if (spec.nonPrivate()) {
+      throw new IllegalArgumentException("calibration: a run without noise has no epsilon to meet");
+    }
+  }
+}

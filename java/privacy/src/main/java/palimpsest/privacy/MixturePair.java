@@ -1,0 +1,165 @@
+package palimpsest.privacy;
+
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Mixture of Gaussians against one at 0: P = sum_i w_i N(c_i, s^2), Q = N(0, s^2), 0 <= c_0 < c_1 <
+ * ...
+ */
+final class MixturePair implements LossPair {
+  private final double s;
+  private final double[] sensitivities;
+  private final double[] weights;
+  private final double[] logWeights;
+
+  MixturePair(double s, List<Double> sensitivities, List<Double> weights) {
+    this.s = s;
+    this.sensitivities = sensitivities.stream().mapToDouble(Double::doubleValue).toArray();
+    this.weights = weights.stream().mapToDouble(Double::doubleValue).toArray();
+    this.logWeights = Arrays.stream(this.weights).map(Math::log).toArray();
+  }
+
+  /**
+   * One protected unit owns k records, each in the batch with probability q on its own: c ~
+   * Binomial(k, q) (Ganesh 2024).
+   */
+  static MixturePair binomial(double q, double s, int k) {
+    double[] weights = new double[k + 1];
+    Double[] counts = new Double[k + 1];
+    for (int c = 0; c <= k; c++) {
+      weights[c] = Math.max(Double.MIN_NORMAL, Math.exp(SpecialFunctions.logBinomialPmf(k, c, q)));
+      counts[c] = (double) c;
+    }
+    return new MixturePair(s, List.of(counts), Arrays.stream(weights).boxed().toList());
+  }
+
+  /** ln of the ratio of N(c_i, s^2) and N(0, s^2). */
+  private double exponent(int i, double x) {
+    double c = sensitivities[i];
+    return c * (x - 0.5 * c) / (s * s);
+  }
+
+  @Override
+  public double loss(double x) {
+    double top = Double.NEGATIVE_INFINITY;
+    double largest = Double.NEGATIVE_INFINITY;
+    for (int i = 0; i < weights.length; i++) {
+      double e = exponent(i, x);
+      largest = Math.max(largest, e);
+      top = Math.max(top, logWeights[i] + e);
+    }
+    double sum = 0;
+    if (largest < 1) {
+      // Every ratio is moderate: summing what exceeds 1 keeps the digits that a logarithm near 1
+      // would lose.
+      for (int i = 0; i < weights.length; i++) {
+        sum += weights[i] * Math.expm1(exponent(i, x));
+      }
+      return Math.log1p(sum);
+    }
+    for (int i = 0; i < weights.length; i++) {
+      sum += Math.exp(logWeights[i] + exponent(i, x) - top);
+    }
+    return top + Math.log(sum);
+  }
+
+  /**
+   * Newton's method on a convex function from the right, which never passes the root. The start is
+   * the least x at which one component alone reaches the loss.
+   */
+  @Override
+  public double position(double loss) {
+    if (sensitivities[0] == 0 && loss <= logWeights[0]) {
+      return Double.NEGATIVE_INFINITY;
+    }
+    double x = Double.POSITIVE_INFINITY;
+    for (int i = 0; i < weights.length; i++) {
+      double c = sensitivities[i];
+      if (c > 0) {
+        x = Math.min(x, 0.5 * c + s * s * (loss - logWeights[i]) / c);
+      }
+    }
+    for (int i = 0; i < 200; i++) {
+      double value = loss(x);
+      double slope = 0;
+      for (int j = 0; j < weights.length; j++) {
+        slope += sensitivities[j] * Math.exp(logWeights[j] + exponent(j, x) - value);
+      }
+      double next = x - (value - loss) * s * s / slope;
+      if (!(next < x - 1e-14 * (Math.abs(x) + s))) {
+        return x;
+      }
+      x = next;
+    }
+    return x;
+  }
+
+  @Override
+  public double logDensityQ(double x) {
+    return SubsampledGaussian.logDensity(s, x);
+  }
+
+  @Override
+  public double start(double z) {
+    return -z * s;
+  }
+
+  @Override
+  public double end(double z) {
+    return sensitivities[sensitivities.length - 1] + z * s;
+  }
+
+  @Override
+  public Tail below(double x) {
+    return tail(x, 1);
+  }
+
+  @Override
+  public Tail above(double x) {
+    return tail(x, -1);
+  }
+
+  private Tail tail(double x, int side) {
+    double p = 0;
+    for (int i = 0; i < weights.length; i++) {
+      p += weights[i] * SpecialFunctions.normalCdf(side * (x - sensitivities[i]) / s);
+    }
+    return new Tail(p, SpecialFunctions.normalCdf(side * x / s));
+  }
+
+  @Override
+  public double scale() {
+    double widest = Math.max(1, sensitivities[sensitivities.length - 1]);
+    return Math.min(0.1 * s, 0.25 * s * s / widest);
+  }
+
+  @Override
+  public double noise() {
+    return s;
+  }
+
+  @Override
+  public double farthest() {
+    return sensitivities[sensitivities.length - 1];
+  }
+
+  @Override
+  public boolean symmetric() {
+    return false;
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof MixturePair that
+        && s == that.s
+        && Arrays.equals(sensitivities, that.sensitivities)
+        && Arrays.equals(weights, that.weights);
+  }
+
+  @Override
+  public int hashCode() {
+    return 31 * (31 * Double.hashCode(s) + Arrays.hashCode(sensitivities))
+        + Arrays.hashCode(weights);
+  }
+}

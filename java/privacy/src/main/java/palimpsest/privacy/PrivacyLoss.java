@@ -1,0 +1,244 @@
+package palimpsest.privacy;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+
+/**
+ * The privacy loss of a list of events, bounded from both sides by discrete privacy-loss
+ * distributions in both directions of adjacency (connect the dots from above, merged cells from
+ * below) on one grid that is refined until the bounds are close. Immutable, thread-safe.
+ */
+public final class PrivacyLoss {
+  /** Relative width of the interval that {@link #epsilon(double)} aims at. */
+  public static final double DEFAULT_ACCURACY = 1e-4;
+
+  /** Relative margin for the rounding of closed forms and of losses at cell borders. */
+  private static final double ROUNDING = 1e-10;
+
+  private static final int ROUNDS = 5;
+  private static final double MOST_CELLS = 1 << 21;
+
+  /** A lower and an upper bound of one quantity. */
+  public record Interval(double lower, double upper) {}
+
+  private record Term(StepLoss loss, long count) {}
+
+  private final List<Term> terms;
+  private final boolean unbounded;
+  private final double gaussianMu;
+
+  private PrivacyLoss(List<Term> terms, boolean unbounded, double gaussianMu) {
+    this.terms = terms;
+    this.unbounded = unbounded;
+    this.gaussianMu = gaussianMu;
+  }
+
+  /**
+   * The loss of {@code events} under {@code relation}.
+   *
+   * @throws IllegalArgumentException if an event has no accounting under that relation
+   */
+  public static PrivacyLoss of(NeighbouringRelation relation, List<PrivacyEvent> events) {
+    Objects.requireNonNull(relation, "relation");
+    Map<StepLoss, Long> counts = new LinkedHashMap<>();
+    boolean unbounded = false;
+    double precision = 0;
+    for (PrivacyEvent event : events) {
+      double sigma = EventLosses.gaussianNoise(relation, event);
+      if (EventLosses.isNonPrivate(event)) {
+        unbounded = true;
+      } else if (sigma > 0) {
+        precision = Math.nextUp(precision + Math.nextUp(event.count() / (sigma * sigma)));
+      } else {
+        counts.merge(EventLosses.stepLoss(relation, event), event.count(), Math::addExact);
+      }
+    }
+    // Gaussians compose to one Gaussian exactly.
+    double mu = Math.nextUp(Math.sqrt(precision));
+    List<Term> terms = new ArrayList<>();
+    counts.forEach((loss, count) -> terms.add(new Term(loss, count)));
+    if (precision > 0 && !terms.isEmpty()) {
+      terms.add(new Term(new StepLoss.Continuous(new SubsampledGaussian(1, 1 / mu)), 1));
+    }
+    return new PrivacyLoss(List.copyOf(terms), unbounded, precision > 0 ? mu : 0);
+  }
+
+  /**
+   * Bounds of the smallest epsilon at {@code delta} in (0, 1), about {@link #DEFAULT_ACCURACY}
+   * apart.
+   */
+  public Interval epsilon(double delta) {
+    return epsilon(delta, DEFAULT_ACCURACY);
+  }
+
+  /**
+   * Bounds of the smallest epsilon at {@code delta}. The upper one is infinite when no finite
+   * epsilon can be guaranteed.
+   *
+   * @param accuracy relative width to aim at; not reached where the grid would outgrow memory
+   */
+  public Interval epsilon(double delta, double accuracy) {
+    if (!(delta > 0 && delta < 1)) {
+      throw new IllegalArgumentException("epsilon: delta is " + delta + ", must be inside (0, 1)");
+    }
+    if (unbounded) {
+      return new Interval(Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY);
+    }
+    if (terms.isEmpty()) {
+      double exact = gaussianMu == 0 ? 0 : AnalyticGaussian.epsilon(gaussianMu, delta);
+      return new Interval(exact * (1 - ROUNDING), exact * (1 + ROUNDING));
+    }
+    double z = -SpecialFunctions.quantileOfLog(Math.log(delta) - Math.log(1e10 * totalCount()));
+    return refine(accuracy, z, grid -> grid.epsilon(delta));
+  }
+
+  /**
+   * Bounds of the smallest delta at {@code epsilon >= 0}, about {@link #DEFAULT_ACCURACY} apart.
+   */
+  public Interval delta(double epsilon) {
+    return delta(epsilon, DEFAULT_ACCURACY);
+  }
+
+  /** Bounds of the smallest delta at {@code epsilon >= 0}; see {@link #epsilon(double, double)}. */
+  public Interval delta(double epsilon, double accuracy) {
+    if (!(epsilon >= 0 && epsilon < Double.POSITIVE_INFINITY)) {
+      throw new IllegalArgumentException(
+          "delta: epsilon is " + epsilon + ", must be finite and at least 0");
+    }
+    if (unbounded) {
+      return new Interval(1, 1);
+    }
+    if (terms.isEmpty()) {
+      double exact = gaussianMu == 0 ? 0 : AnalyticGaussian.delta(gaussianMu, epsilon);
+      return new Interval(exact * (1 - ROUNDING), Math.min(1, exact * (1 + ROUNDING)));
+    }
+    return refine(accuracy, 14, grid -> grid.delta(epsilon));
+  }
+
+  /** An upper bound of the smallest epsilon on one coarse grid: cheap, safe, a little high. */
+  double coarseEpsilon(double delta) {
+    if (unbounded || terms.isEmpty()) {
+      return epsilon(delta).upper();
+    }
+    double z = -SpecialFunctions.quantileOfLog(Math.log(delta) - Math.log(1e10 * totalCount()));
+    return new Grid(Math.max(startingStep(), finestStep(z)), z).epsilonAbove(delta);
+  }
+
+  private double totalCount() {
+    return terms.stream().mapToDouble(Term::count).sum();
+  }
+
+  /** A twentieth of the root-mean-square deviation of one event. */
+  private double startingStep() {
+    return Math.sqrt(totalVariance() / totalCount()) / 20;
+  }
+
+  private double totalVariance() {
+    double sum = 0;
+    for (Term term : terms) {
+      double deviation = term.loss().deviation();
+      sum += term.count() * deviation * deviation;
+    }
+    return sum;
+  }
+
+  private double finestStep(double z) {
+    double range = terms.stream().mapToDouble(term -> term.loss().range(z)).max().orElseThrow();
+    return Math.max(range, 20 * Math.sqrt(totalVariance())) / MOST_CELLS;
+  }
+
+  private interface Question {
+    Interval ask(Grid grid);
+  }
+
+  /** Asks on finer and finer grids; the error of both bounds falls with the square of the step. */
+  private Interval refine(double accuracy, double z, Question question) {
+    double finest = finestStep(z);
+    double step = Math.max(finest, startingStep());
+    Interval best = question.ask(new Grid(step, z));
+    double width = exact() ? best.upper() - best.lower() : Double.POSITIVE_INFINITY;
+    for (int round = 1; round < ROUNDS && step > finest; round++) {
+      if (!(width > accuracy * best.upper()) || Double.isInfinite(best.upper())) {
+        break;
+      }
+      double factor = Math.sqrt(0.6 * accuracy * best.upper() / width);
+      double next = Math.max(finest, step * Math.max(1.0 / 32, Math.min(0.5, factor)));
+      Interval answer = question.ask(new Grid(next, z));
+      double gained = Math.max(0, best.upper() - answer.upper());
+      best =
+          new Interval(
+              Math.max(best.lower(), answer.lower()), Math.min(best.upper(), answer.upper()));
+      double ratio = next / step;
+      width = exact() ? best.upper() - best.lower() : gained * ratio * ratio / (1 - ratio * ratio);
+      step = next;
+    }
+    return best;
+  }
+
+  private boolean exact() {
+    return terms.stream().allMatch(term -> term.loss().exact());
+  }
+
+  private boolean symmetric() {
+    return terms.stream().allMatch(term -> term.loss().symmetric());
+  }
+
+  /** All terms on one grid. */
+  private final class Grid {
+    private final List<StepLoss.Bounds> bounds;
+
+    Grid(double step, double z) {
+      bounds = terms.stream().map(term -> term.loss().discretise(step, z)).toList();
+    }
+
+    Interval epsilon(double delta) {
+      double lower = Double.NEGATIVE_INFINITY;
+      for (Composition part : compositions(false)) {
+        lower = Math.max(lower, part.epsilonBelow(delta));
+      }
+      double upper = epsilonAbove(delta);
+      return new Interval(Math.min(upper, Math.max(0, lower * (1 - ROUNDING))), upper);
+    }
+
+    double epsilonAbove(double delta) {
+      double upper = 0;
+      for (Composition part : compositions(true)) {
+        upper = Math.max(upper, part.epsilonAbove(delta));
+      }
+      return upper * (1 + ROUNDING);
+    }
+
+    Interval delta(double epsilon) {
+      double lower = 0;
+      for (Composition part : compositions(false)) {
+        lower = Math.max(lower, part.deltaBelow(epsilon * (1 + ROUNDING)));
+      }
+      double upper = 0;
+      for (Composition part : compositions(true)) {
+        upper = Math.max(upper, part.deltaAbove(epsilon * (1 - ROUNDING)));
+      }
+      return new Interval(Math.min(lower, upper), upper);
+    }
+
+    /** One composition per direction; from below, events without a lower bound count as free. */
+    private List<Composition> compositions(boolean upper) {
+      List<Composition> out = new ArrayList<>();
+      for (boolean add : symmetric() ? new boolean[] {false} : new boolean[] {false, true}) {
+        List<Composition.Part> parts = new ArrayList<>();
+        for (int i = 0; i < terms.size(); i++) {
+          if (upper || terms.get(i).loss().exact()) {
+            LossPmf pmf = upper ? bounds.get(i).upper(add) : bounds.get(i).lower(add);
+            parts.add(new Composition.Part(pmf, terms.get(i).count()));
+          }
+        }
+        if (!parts.isEmpty()) {
+          out.add(new Composition(parts));
+        }
+      }
+      return out;
+    }
+  }
+}
