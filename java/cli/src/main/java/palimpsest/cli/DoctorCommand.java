@@ -4,7 +4,9 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import palimpsest.engine.model.ModelCache;
 import picocli.CommandLine.Command;
 
 /** Says what this machine offers, and why what is missing is missing. */
@@ -31,9 +33,9 @@ final class DoctorCommand extends Verb {
     for (String tool : TOOLS) {
       report.put(tool, Tools.version(tool).orElse("not found on the PATH"));
     }
-    List<String> models = ModelCache.names(ModelCache.folder());
+    List<String> models = ModelCache.standard().names();
     report.put("models", models);
-    print(report, text(report));
+    print(keyed(report), text(report));
     return ExitCode.DONE;
   }
 
@@ -42,10 +44,18 @@ final class DoctorCommand extends Verb {
     for (Machine.Tier tier : Machine.Tier.values()) {
       List<String> missing = machine.missing(tier);
       tiers.put(
-          tier.name().toLowerCase(java.util.Locale.ROOT),
+          tier.name().toLowerCase(Locale.ROOT),
           missing.isEmpty() ? "yes" : "no: the processor lacks " + String.join(", ", missing));
     }
     return tiers;
+  }
+
+  /** The same under names that are convenient in a program: {@code memory_gib}. */
+  private static Map<String, Object> keyed(Map<String, Object> report) {
+    Map<String, Object> keyed = new LinkedHashMap<>();
+    report.forEach(
+        (name, value) -> keyed.put(name.toLowerCase(Locale.ROOT).replace(' ', '_'), value));
+    return keyed;
   }
 
   private static double gib(long bytes) {
@@ -57,7 +67,8 @@ final class DoctorCommand extends Verb {
     report.forEach((name, value) -> {
       switch (value) {
         case Map<?, ?> rows -> rows.forEach((key, row) -> line(text, key.toString(), row));
-        case List<?> list when list.isEmpty() -> line(text, name, "none in " + ModelCache.folder());
+        case List<?> list when list.isEmpty() ->
+            line(text, name, "none in " + ModelCache.standard().root());
         case List<?> list -> list.forEach(item -> line(text, name, item));
         default -> line(text, name, value);
       }

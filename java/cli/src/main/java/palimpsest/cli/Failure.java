@@ -7,6 +7,7 @@ import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import palimpsest.engine.weights.ModelFileException;
+import palimpsest.privacy.LedgerException;
 import palimpsest.synth.text.InputException;
 
 /**
@@ -19,6 +20,7 @@ record Failure(String message, int exitCode) {
   static Failure of(Throwable e) {
     return switch (e) {
       case UncheckedIOException io when io.getCause() != null -> of(io.getCause());
+      case LedgerException _ -> new Failure(e.getMessage(), ExitCode.REFUSED);
       case InputException _, ModelFileException _ ->
           new Failure(e.getMessage(), ExitCode.BAD_INPUT);
       case FileSystemException file -> new Failure(describe(file), ExitCode.BAD_INPUT);

@@ -25,6 +25,8 @@ import picocli.CommandLine.ParseResult;
     subcommands = {
       EpsilonCommand.class,
       CheckCommand.class,
+      LedgerCommand.class,
+      ModelCommand.class,
       DoctorCommand.class,
     },
     footer = {

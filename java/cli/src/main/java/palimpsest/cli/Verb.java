@@ -48,6 +48,15 @@ abstract class Verb implements Callable<Integer> {
     out.flush();
   }
 
+  /** Tells a person one line on standard error, unless --quiet. */
+  final void say(String line) {
+    if (!quiet) {
+      PrintWriter err = spec.commandLine().getErr();
+      err.println("palimpsest: " + line);
+      err.flush();
+    }
+  }
+
   /**
    * A progress display on standard error, in the style that the options and the terminal ask for.
    */

@@ -14,7 +14,10 @@ final class WarmUp {
   public static void main(String[] args) {
     PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
     Main.run(nowhere, nowhere, "--help");
-    Main.run(nowhere, nowhere, "doctor", "--help");
-    Main.run(nowhere, nowhere, "doctor", "--json");
+    Main.run(nowhere, nowhere, "epsilon", "--help");
+    Main.run(nowhere, nowhere, "check", "--help");
+    String settings = "epsilon --rate 0.01 --noise 1 --steps 10 --delta 1e-5";
+    Main.run(nowhere, nowhere, settings.split(" "));
+    Main.run(nowhere, nowhere, (settings + " --json").split(" "));
   }
 }

@@ -79,7 +79,7 @@ class MainTest {
     assertEquals(ExitCode.DONE, person.exitCode());
     assertTrue(person.out().contains("NVIDIA GPU"), person.out());
     JsonNode program = new ObjectMapper().readTree(CommandLineRun.of("doctor", "--json").out());
-    assertEquals("yes", program.get("instruction sets").get("portable").asText());
-    assertTrue(program.get("memory GiB").asDouble() > 0);
+    assertEquals("yes", program.get("instruction_sets").get("portable").asText());
+    assertTrue(program.get("memory_gib").asDouble() > 0);
   }
 }

@@ -26,11 +26,14 @@ class HygieneTest {
       Pattern.compile("(?<![\\w.])/(?:wo" + "rk|ro" + "ot|ho" + "me/\\w)(?![\\w-])|/wo" + "rk/");
   private static final Pattern UNFINISHED =
       Pattern.compile("\\b(?:TO" + "DO|FIX" + "ME|X" + "XX)\\b");
+  // A call, a block's first line, an assignment or declaration: the whole comment line, since prose
+  // holds formulas.
   private static final Pattern COMMENTED_CODE =
-      Pattern.compile("^\\s*//(?!\\s*(?:namespace|clang-format)).*(?:\\);|\\{|=[^=].*;)\\s*$");
+      Pattern.compile(
+          "^\\s*//\\s*(?:[\\w.<>]+\\(.*\\);|.*\\)\\s*\\{|[\\w.<>*\\[\\]]+(?:\\s+\\w+)?\\s*=[^=].*;)\\s*$");
   private static final Pattern VERSIONED_NAME =
       Pattern.compile(
-          "(?:^|[_-])v\\d+(?:[._-]|$)|[a-z]V\\d+\\b|[_-](?:old|new|final|copy)\\.",
+          "(?:^|[_-])v\\d+(?:[._-]|$)|[a-z]V\\d+\\b|[_-](?:old|new|final|copy)\\.|\\.(?:orig|rej|bak|swp)$",
           Pattern.CASE_INSENSITIVE);
   private static final Pattern CLAIM = Pattern.compile("Test: `?(\\w+)\\.(\\w+)`?");
 
@@ -102,8 +105,12 @@ class HygieneTest {
     assertFalse(MACHINE_PATH.matcher("the folder network/working and $HOME/root").find());
     assertTrue(UNFINISHED.matcher("// TO" + "DO later").find());
     assertTrue(COMMENTED_CODE.matcher("  // int x = f(1);").find());
+    assertTrue(COMMENTED_CODE.matcher("// run(now);").find());
+    assertTrue(COMMENTED_CODE.matcher("    // if (x > 0) {").find());
+    assertFalse(COMMENTED_CODE.matcher("// m decays towards g, g = scale * sums;").find());
     assertFalse(COMMENTED_CODE.matcher("  // The sum, which stays exact; see below.").find());
-    for (String bad : Set.of("Gemm_v2.java", "kernelV3.cpp", "clip_old.cpp", "v2-notes.md")) {
+    for (String bad :
+        Set.of("Gemm_v2.java", "kernelV3.cpp", "clip_old.cpp", "v2-notes.md", "a.h.orig")) {
       assertTrue(VERSIONED_NAME.matcher(bad).find(), bad);
     }
     for (String good :

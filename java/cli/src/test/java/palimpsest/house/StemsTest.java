@@ -11,7 +11,6 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
@@ -22,7 +21,8 @@ class StemsTest {
   private static final Pattern KERNEL_START = Pattern.compile("^\\s*KERNEL\\b");
 
   /**
-   * The verbs, then what prepares a verb: its packed operands and the size of its scratch memory.
+   * The verbs, then what prepares a verb: its packed or rounded operands and the size of its
+   * scratch memory.
    */
   private static final Set<String> VERBS =
       Set.of(
@@ -33,6 +33,7 @@ class StemsTest {
           "accumulate",
           "update",
           "pack",
+          "round",
           "workspace");
 
   private static final String JAVA = "java/engine/src/main/java/palimpsest/engine/kernel/";
@@ -44,7 +45,6 @@ class StemsTest {
 
   @BeforeAll
   static void readList() {
-    Assumptions.assumeTrue(Repository.has(LIST.toString()), "needs " + LIST);
     for (String line : Repository.lines(LIST)) {
       Matcher kernel = KERNEL.matcher(line);
       if (kernel.find()) {
@@ -107,7 +107,8 @@ class StemsTest {
 
   @Test
   void everyStemHasARowInTheTableOfKernels() {
-    List<String> lines = Repository.lines(Path.of("docs/kernels.md"));
+    Path table = Path.of("docs/kernels.md");
+    List<String> lines = Repository.has(table.toString()) ? Repository.lines(table) : List.of();
     List<String> missing =
         stems.stream()
             .filter(stem ->
