@@ -33,8 +33,13 @@ static inline void store(float* p, vf v) { *reinterpret_cast<vf_unaligned*>(p) =
 
 // Widening is exact: a bfloat16 is the upper half of the float.
 static inline vf load(const bf16* p) {
+#if defined(__AVX512F__)
+  __m256i h = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return (vf)((vu)_mm512_maskz_cvtepu16_epi32(0xffff, h) << 16);
+#else
   vh h = *reinterpret_cast<const vh_unaligned*>(p);
   return (vf)(__builtin_convertvector(h, vu) << 16);
+#endif
 }
 
 // Round to nearest, ties to even; NaN stays NaN.
@@ -42,8 +47,12 @@ static inline vh to_bf16(vf v) {
   vu bits = (vu)v;
   vu rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
   vu nan = (bits >> 16) | 0x40;
-  vi is_nan = v != v;
-  return __builtin_convertvector(((vu)is_nan & nan) | (~(vu)is_nan & rounded), vh);
+  vu half = v != v ? nan : rounded;
+#if defined(__AVX512F__)
+  return (vh)_mm512_maskz_cvtepi32_epi16(0xffff, (__m512i)half);
+#else
+  return __builtin_convertvector(half, vh);
+#endif
 }
 static inline void store(bf16* p, vf v) { *reinterpret_cast<vh_unaligned*>(p) = to_bf16(v); }
 
@@ -110,7 +119,7 @@ static inline float fma(float a, float b, float c) {
 #endif
 }
 
-static inline vf select(vi mask, vf yes, vf no) { return (vf)(((vi)yes & mask) | ((vi)no & ~mask)); }
+static inline vf select(vi mask, vf yes, vf no) { return mask ? yes : no; }
 
 // The larger (smaller) of the two; b where either is NaN.
 static inline vf max(vf a, vf b) { return select(a > b, a, b); }
@@ -178,11 +187,12 @@ static inline void store(T* p, vf v, Full) {
 
 // v with the lanes from n on replaced by another's: what a reduction must not see of a partial vector.
 static inline vf keep(vf v, Full, vf) { return v; }
-static inline vf keep(vf v, int n, vf other) {
+static inline vi lane_numbers() {
   vi lane;
   for (int i = 0; i < kWidth; i++) lane[i] = i;
-  return select(lane < n, v, other);
+  return lane;
 }
+static inline vf keep(vf v, int n, vf other) { return select(lane_numbers() < n, v, other); }
 
 // body(i, Full()) for each whole vector of [0, cols), then body(i, n) for the n elements left over.
 template <class Body>
@@ -194,9 +204,9 @@ static inline void for_each_vector(int64_t cols, Body&& body) {
 
 // Folds the vectors of [0, cols) into four accumulators, a = step(a, i, n), and these into one, in an order that depends on
 // cols only.
-template <class Step, class Join>
-static inline vf fold(int64_t cols, vf start, Step&& step, Join&& join) {
-  vf a = start, b = start, c = start, d = start;
+template <class A, class Step, class Join>
+static inline A fold(int64_t cols, A start, Step&& step, Join&& join) {
+  A a = start, b = start, c = start, d = start;
   int64_t i = 0;
   for (; i + 4 * kWidth <= cols; i += 4 * kWidth) {
     a = step(a, i, Full());
@@ -316,6 +326,41 @@ static inline vf sqrt(vf v) {
   for (int i = 0; i < kWidth; i++) v[i] = std::sqrt(v[i]);
   return v;
 #endif
+}
+
+// --- Lanes picked by a mask.
+
+// The mask with the lanes from n on cleared.
+static inline vi keep_lanes(vi mask, Full) { return mask; }
+static inline vi keep_lanes(vi mask, int n) { return mask & (lane_numbers() < n); }
+
+// Lane i as bit i.
+static inline uint32_t lanes_of(vi mask) {
+#if defined(__AVX512F__)
+  return _mm512_movepi32_mask((__m512i)mask);
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps((__m256)mask);
+#else
+  uint32_t lanes = 0;
+  for (int i = 0; i < kWidth; i++) lanes |= (mask[i] & 1u) << i;
+  return lanes;
+#endif
+}
+
+// Writes the picked lanes of v one after the other. May write a whole vector at p, or n elements of a partial one.
+template <class N>
+static inline void compress(float* p, vf v, uint32_t lanes, N n) {
+#if defined(__AVX512F__)
+  store(p, (vf)_mm512_maskz_compress_ps((__mmask16)lanes, (__m512)v), n);
+#else
+  (void)n;
+  for (; lanes != 0; lanes &= lanes - 1) *p++ = v[__builtin_ctz(lanes)];
+#endif
+}
+static inline int64_t sum(vi v) {
+  int64_t total = 0;
+  for (int i = 0; i < kWidth; i++) total += v[i];
+  return total;
 }
 
 PALIMPSEST_END
