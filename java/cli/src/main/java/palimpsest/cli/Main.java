@@ -27,6 +27,7 @@ import picocli.CommandLine.ParseResult;
       SynthesizeCommand.class,
       SampleCommand.class,
       EpsilonCommand.class,
+      CalibrateCommand.class,
       CheckCommand.class,
       LedgerCommand.class,
       ModelCommand.class,
