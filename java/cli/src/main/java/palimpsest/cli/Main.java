@@ -31,6 +31,7 @@ import picocli.CommandLine.ParseResult;
       CheckCommand.class,
       LedgerCommand.class,
       ModelCommand.class,
+      BenchCommand.class,
       DoctorCommand.class,
     },
     footer = {
