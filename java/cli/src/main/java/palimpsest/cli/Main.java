@@ -27,9 +27,11 @@ import picocli.CommandLine.ParseResult;
       SynthesizeCommand.class,
       SampleCommand.class,
       EpsilonCommand.class,
+      CalibrateCommand.class,
       CheckCommand.class,
       LedgerCommand.class,
       ModelCommand.class,
+      BenchCommand.class,
       DoctorCommand.class,
     },
     footer = {

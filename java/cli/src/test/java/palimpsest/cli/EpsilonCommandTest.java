@@ -4,6 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -14,6 +17,22 @@ class EpsilonCommandTest {
   private static CommandLineRun epsilon(String rate, String noise, String steps, String delta) {
     return CommandLineRun.of(
         "epsilon", "--json", "--rate", rate, "--noise", noise, "--steps", steps, "--delta", delta);
+  }
+
+  /** One step on every record is the Gaussian mechanism, whose exact epsilon is known. */
+  @Test
+  void theBracketHoldsTheEpsilonOfOneGaussianStep() throws IOException {
+    // The root of Phi(1/2 - e) - exp(e) Phi(-1/2 - e) = 1e-5 (Balle and Wang 2018, theorem 8, sigma
+    // 1).
+    double exact = 4.3771780956812;
+    CommandLineRun run = epsilon("1", "1", "1", "1e-5");
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    JsonNode result = new ObjectMapper().readTree(run.out());
+    assertTrue(result.get("epsilon_lower_bound").asDouble() <= exact, run.out());
+    assertTrue(result.get("epsilon").asDouble() >= exact, run.out());
+    assertEquals(exact, result.get("epsilon").asDouble(), 1e-3);
+    assertTrue(result.get("epsilon_renyi").asDouble() >= exact, run.out());
+    assertEquals("add-remove", result.get("relation").asText());
   }
 
   @ParameterizedTest

@@ -7,8 +7,11 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 import palimpsest.engine.model.TokenGroup;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
 
 /**
  * The clipped sum over a batch, by several workers. A batch is cut into groups of whole examples;
@@ -18,6 +21,8 @@ import palimpsest.engine.model.TokenGroup;
 public final class BatchGradient implements AutoCloseable {
   private final List<ExampleGradients> workers = new ArrayList<>();
   private final List<ClippedSum> partial = new ArrayList<>();
+  private final List<Tensor> publicPartial = new ArrayList<>();
+  private final TensorArena arena = new TensorArena();
   private final ExecutorService threads;
 
   /**
@@ -51,13 +56,47 @@ public final class BatchGradient implements AutoCloseable {
    *     batch is in it
    */
   public void accumulate(List<Example> batch, ClippedSum total) {
+    total.clear();
+    overGroups(
+        batch,
+        worker -> partial.get(worker).clear(),
+        worker -> workers.get(worker).accumulate(partial.get(worker)));
+    partial.forEach(total::merge);
+  }
+
+  /**
+   * The same without clipping: replaces {@code total} by the float sum of the batch's gradients.
+   * For training on public data, and the yardstick for what privacy costs. Its last bits depend on
+   * which worker took which group.
+   *
+   * @param total wide [P]
+   * @throws IllegalStateException if a worker failed; the total then holds nothing of the batch
+   */
+  public void accumulatePublic(List<Example> batch, Tensor total) {
+    total.data().fill((byte) 0);
+    if (publicPartial.isEmpty()) {
+      workers.forEach(_ -> publicPartial.add(arena.allocate(total.type(), total.size())));
+    }
+    overGroups(
+        batch,
+        worker -> publicPartial.get(worker).data().fill((byte) 0),
+        worker -> workers.get(worker).accumulatePublic(publicPartial.get(worker)));
+    publicPartial.forEach(sum -> FloatSum.add(sum, total));
+  }
+
+  /**
+   * Takes the batch through the workers, group by group.
+   *
+   * @param start called once for each worker
+   * @param pass called for each group, when the worker holds it
+   */
+  private void overGroups(List<Example> batch, IntConsumer start, IntConsumer pass) {
     List<List<Example>> groups = groups(batch);
     AtomicInteger next = new AtomicInteger();
     List<Future<?>> running = new ArrayList<>();
     for (int i = 0; i < workers.size(); i++) {
-      ExampleGradients worker = workers.get(i);
-      ClippedSum sum = partial.get(i);
-      running.add(threads.submit(() -> work(worker, sum, groups, next)));
+      int worker = i;
+      running.add(threads.submit(() -> work(worker, groups, next, start, pass)));
     }
     Throwable failure = null;
     for (Future<?> future : running) {
@@ -70,21 +109,23 @@ public final class BatchGradient implements AutoCloseable {
         failure = e;
       }
     }
-    total.clear();
     if (failure != null) {
       throw new IllegalStateException("a gradient worker failed", failure);
     }
-    partial.forEach(total::merge);
   }
 
-  private static void work(
-      ExampleGradients worker, ClippedSum sum, List<List<Example>> groups, AtomicInteger next) {
-    sum.clear();
+  private void work(
+      int worker,
+      List<List<Example>> groups,
+      AtomicInteger next,
+      IntConsumer start,
+      IntConsumer pass) {
+    start.accept(worker);
+    TokenGroup group = workers.get(worker).group();
     for (int g = next.getAndIncrement(); g < groups.size(); g = next.getAndIncrement()) {
-      TokenGroup group = worker.group();
       group.clear();
       groups.get(g).forEach(example -> group.add(example.tokens(), example.prefix()));
-      worker.accumulate(sum);
+      pass.accept(worker);
     }
   }
 
@@ -117,5 +158,6 @@ public final class BatchGradient implements AutoCloseable {
   @Override
   public void close() {
     threads.shutdownNow();
+    arena.close();
   }
 }

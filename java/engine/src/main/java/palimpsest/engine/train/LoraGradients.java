@@ -1,8 +1,7 @@
 package palimpsest.engine.train;
 
-import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-
-import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.model.Activations;
 import palimpsest.engine.model.Adapter;
@@ -10,13 +9,13 @@ import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.ParameterGradients;
 import palimpsest.engine.model.Role;
 import palimpsest.engine.model.TokenGroup;
-import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
 /**
- * Per-example gradients of a low-rank adapter. They are small, so each is materialised: [examples
- * of the group, P].
+ * Per-example gradients of a low-rank adapter. They are small, so each is materialised: P numbers
+ * an example, in memory that is taken when a group first holds so many examples (short records come
+ * many to a group, long ones few).
  */
 public final class LoraGradients implements ExampleGradients, ParameterGradients {
   private final Decoder decoder;
@@ -24,7 +23,8 @@ public final class LoraGradients implements ExampleGradients, ParameterGradients
   private final Kernels kernels;
   private final TokenGroup group;
   private final Activations activations;
-  private final Tensor gradients;
+  private final TensorArena arena;
+  private final List<Tensor> gradients = new ArrayList<>();
 
   /** The whole group counts as one example. */
   private boolean together;
@@ -42,7 +42,7 @@ public final class LoraGradients implements ExampleGradients, ParameterGradients
     group = new TokenGroup(maxRows, maxExamples, kernels.wide(), arena);
     activations =
         new Activations(decoder.config(), kernels, maxRows, maxRows, adapter.rank(), true, arena);
-    gradients = arena.allocate(kernels.wide(), maxExamples, adapter.size());
+    this.arena = arena;
   }
 
   @Override
@@ -75,18 +75,7 @@ public final class LoraGradients implements ExampleGradients, ParameterGradients
     } finally {
       together = false;
     }
-    Tensor whole = gradient(0);
-    if (kernels.wide() == DType.F32) {
-      MemorySegment to = sum.data();
-      MemorySegment from = whole.data();
-      for (long at = 0; at < size() * Float.BYTES; at += Float.BYTES) {
-        to.set(JAVA_FLOAT, at, to.get(JAVA_FLOAT, at) + from.get(JAVA_FLOAT, at));
-      }
-    } else {
-      for (long i = 0; i < size(); i++) {
-        sum.set(i, sum.get(i) + whole.get(i));
-      }
-    }
+    FloatSum.add(gradient(0), sum);
   }
 
   /** Computes the gradients of all examples of the group. */
@@ -97,7 +86,10 @@ public final class LoraGradients implements ExampleGradients, ParameterGradients
 
   /** The gradient of an example of the group after {@link #compute}, wide [P]. */
   Tensor gradient(int example) {
-    return gradients.rows(example, 1).reshape(adapter.size());
+    while (gradients.size() <= example) {
+      gradients.add(arena.allocate(kernels.wide(), adapter.size()));
+    }
+    return gradients.get(example);
   }
 
   /** The buffers of the pass, for tests. */
@@ -105,9 +97,12 @@ public final class LoraGradients implements ExampleGradients, ParameterGradients
     return activations;
   }
 
-  /** The gradient buffer, for tests. */
-  Tensor gradients() {
-    return gradients;
+  /** Fills all buffers with NaN, for tests: what a pass does not write must not be read. */
+  void poison() {
+    activations.poison();
+    for (int e = 0; e < group.maxExamples(); e++) {
+      gradient(e).fill(Double.NaN);
+    }
   }
 
   @Override

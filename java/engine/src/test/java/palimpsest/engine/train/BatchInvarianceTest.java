@@ -85,8 +85,7 @@ class BatchInvarianceTest {
       try (TensorArena scratch = new TensorArena()) {
         LoraGradients gradients =
             new LoraGradients(decoder, adapter, rows, Math.max(1, group.size()), scratch);
-        gradients.activations().poison();
-        gradients.gradients().fill(Double.NaN);
+        gradients.poison();
         group.forEach(example -> gradients.group().add(example.tokens(), example.prefix()));
         gradients.compute();
         List<long[]> all = new ArrayList<>();

@@ -25,6 +25,15 @@ public final class RandomModel {
 
   private RandomModel() {}
 
+  /** The shape of {@code random-gpt2-124m} or {@code random-smollm2-135m}. */
+  public static Optional<DecoderConfig> named(String name) {
+    return switch (name) {
+      case "random-gpt2-124m" -> Optional.of(gpt2());
+      case "random-smollm2-135m" -> Optional.of(smollm2());
+      default -> Optional.empty();
+    };
+  }
+
   /** GPT-2 124M (Radford et al. 2019). */
   public static DecoderConfig gpt2() {
     return new DecoderConfig(

@@ -1,0 +1,57 @@
+package palimpsest.cli;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import palimpsest.privacy.Accountant;
+import palimpsest.privacy.Calibration;
+import palimpsest.privacy.EpsilonBracket;
+import palimpsest.privacy.MechanismSpec;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** The least noise that meets a target epsilon. */
+@Command(
+    name = "calibrate",
+    description = "The least noise with which given training settings meet a target epsilon.",
+    footer = {
+      "",
+      "Example: palimpsest calibrate --epsilon 4 --rate 0.01 --steps 1000 --delta 1e-5"
+    })
+final class CalibrateCommand extends Verb {
+  @Mixin private MechanismOptions mechanism;
+
+  @Option(
+      names = "--epsilon",
+      required = true,
+      paramLabel = "E",
+      converter = EpsilonConverter.class,
+      description = "Target: positive, or inf for a run without noise, which is not private.")
+  private double target;
+
+  @Override
+  public Integer call() {
+    boolean isPrivate = target < Double.POSITIVE_INFINITY;
+    MechanismSpec spec =
+        isPrivate ? Calibration.calibrate(mechanism.spec(1), target) : mechanism.spec(0);
+    EpsilonBracket epsilon = Accountant.of(spec).epsilon(spec.delta());
+    Map<String, Object> fields = new LinkedHashMap<>();
+    fields.put("noise_multiplier", spec.noiseMultiplier());
+    fields.put("private", isPrivate);
+    fields.put("epsilon", epsilon.upper());
+    fields.put("epsilon_lower_bound", epsilon.lower());
+    fields.put("delta", spec.delta());
+    fields.put("relation", MechanismOptions.name(spec.relation()));
+    // Rounded up: whoever copies the shown figure adds a little more noise than needed, never less.
+    String text =
+        "noise multiplier %s for epsilon %s at delta %s, %s neighbours%s"
+            .formatted(
+                Numbers.upper(spec.noiseMultiplier()),
+                Numbers.upper(epsilon.upper()),
+                spec.delta(),
+                MechanismOptions.name(spec.relation()),
+                isPrivate ? "" : ": NOT PRIVATE");
+    print(fields, text);
+    return ExitCode.DONE;
+  }
+}

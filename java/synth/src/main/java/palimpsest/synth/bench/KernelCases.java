@@ -1,0 +1,313 @@
+package palimpsest.synth.bench;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import palimpsest.engine.kernel.Activation;
+import palimpsest.engine.kernel.Attention;
+import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.kernel.LinearWeights;
+import palimpsest.engine.kernel.LoraFactors;
+import palimpsest.engine.kernel.Spans;
+import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+import palimpsest.synth.bench.KernelCase.Roof;
+
+/** The kernels of a training step on a model's shapes, for a group of so many rows. */
+final class KernelCases {
+  private static final int RANK = 8;
+  private static final double SCALE = 2;
+  private static final double DEVIATION = 0.1;
+  private static final double EPSILON = 1e-5;
+
+  private final String model;
+  private final DecoderConfig config;
+  private final Kernels kernels;
+  private final int rows;
+  private final TensorArena arena;
+  private final SplittableRandom random = new SplittableRandom(5);
+  private final List<KernelCase> cases = new ArrayList<>();
+
+  private KernelCases(
+      String model, DecoderConfig config, Kernels kernels, int rows, TensorArena arena) {
+    this.model = model;
+    this.config = config;
+    this.kernels = kernels;
+    this.rows = rows;
+    this.arena = arena;
+  }
+
+  /**
+   * All cases of a model.
+   *
+   * @param arena holds their operands
+   */
+  static List<KernelCase> of(
+      String model, DecoderConfig config, Kernels kernels, int rows, TensorArena arena) {
+    KernelCases cases = new KernelCases(model, config, kernels, rows, arena);
+    cases.linears();
+    cases.attention();
+    cases.norms();
+    cases.activation();
+    return cases.cases;
+  }
+
+  private Tensor compute(long... shape) {
+    return filled(arena.allocate(kernels.compute(), shape));
+  }
+
+  private Tensor wide(long... shape) {
+    return filled(arena.allocate(kernels.wide(), shape));
+  }
+
+  private Tensor filled(Tensor tensor) {
+    for (long i = 0; i < tensor.size(); i++) {
+      tensor.set(i, DEVIATION * random.nextGaussian());
+    }
+    return tensor;
+  }
+
+  private void add(String kernel, String shape, double work, Roof roof, Runnable run) {
+    cases.add(
+        new KernelCase("%s %s %s rows %d".formatted(kernel, model, shape, rows), work, roof, run));
+  }
+
+  private void linears() {
+    DecoderConfig.AttentionOptions attention = config.attention();
+    long width = config.width();
+    long hidden = config.feedForward().width();
+    if (attention.fused()) {
+      linear(width, attention.queryWidth() + 2L * attention.keyWidth());
+    } else {
+      linear(width, attention.keyWidth());
+    }
+    linear(attention.queryWidth(), width);
+    linear(width, hidden);
+    linear(hidden, width);
+    head(width, config.vocabularySize());
+  }
+
+  /** A linear layer with its adapter, as training runs it. */
+  private void linear(long in, long out) {
+    String shape = in + "x" + out;
+    LinearWeights weights = kernels.linear().pack(wide(out, in), null, true, arena);
+    LoraFactors factors = kernels.lora().allocate(RANK, in, out, arena);
+    kernels.lora().pack(wide(RANK, in), wide(out, RANK), SCALE, factors);
+    Tensor x = compute(rows, in);
+    Tensor dy = compute(rows, out);
+    Tensor u = compute(rows, RANK);
+    Tensor du = compute(rows, RANK);
+    Tensor y = compute(rows, out);
+    Tensor dx = wide(rows, in);
+    Tensor da = wide(RANK, in);
+    Tensor db = wide(out, RANK);
+    double products = 2.0 * rows * in * out;
+    add(
+        "linear forward",
+        shape,
+        products + 2.0 * rows * RANK * out,
+        Roof.COMPUTE,
+        () -> kernels.linear().forward(x, weights, u, factors, y, false));
+    add(
+        "linear backward",
+        shape,
+        products + 2.0 * rows * RANK * in,
+        Roof.COMPUTE,
+        () -> kernels.linear().backward(dy, weights, du, factors, dx, false));
+    add(
+        "lora forward",
+        shape,
+        2.0 * rows * RANK * in,
+        Roof.COMPUTE,
+        () -> kernels.lora().forward(x, factors, u));
+    add(
+        "lora example_grad",
+        shape,
+        2.0 * rows * RANK * (in + out),
+        Roof.COMPUTE,
+        () -> kernels.lora().exampleGrad(x, u, dy, du, 0, rows, da, db));
+  }
+
+  /** The output layer and its loss. */
+  private void head(long in, long vocabulary) {
+    String shape = in + "x" + vocabulary;
+    LinearWeights weights = kernels.linear().pack(wide(vocabulary, in), null, true, arena);
+    Tensor x = compute(rows, in);
+    Tensor logits = wide(rows, vocabulary);
+    Tensor dLogits = compute(rows, vocabulary);
+    Tensor dx = wide(rows, in);
+    Tensor nll = wide(rows);
+    Tensor lse = wide(rows);
+    Tensor each = wide(rows).fill(1.0 / rows);
+    Tensor targets = arena.allocate(DType.I32, rows);
+    for (long i = 0; i < rows; i++) {
+      targets.set(i, random.nextLong(vocabulary));
+    }
+    double products = 2.0 * rows * in * vocabulary;
+    double numbers = (double) rows * vocabulary;
+    add(
+        "linear forward",
+        shape,
+        products,
+        Roof.COMPUTE,
+        () -> kernels.linear().forward(x, weights, null, null, logits, false));
+    add(
+        "linear backward",
+        shape,
+        products,
+        Roof.COMPUTE,
+        () -> kernels.linear().backward(dLogits, weights, null, null, dx, false));
+    add(
+        "crossentropy forward",
+        "V " + vocabulary,
+        numbers * bytes(logits),
+        Roof.COPY,
+        () -> kernels.crossentropy().forward(logits, targets, nll, lse));
+    add(
+        "crossentropy backward",
+        "V " + vocabulary,
+        numbers * (bytes(logits) + bytes(dLogits)),
+        Roof.COPY,
+        () -> kernels.crossentropy().backward(logits, targets, each, lse, dLogits));
+  }
+
+  private static double bytes(Tensor tensor) {
+    return tensor.type().bytes();
+  }
+
+  /** One example of all rows, and as many examples of a quarter of them. */
+  private void attention() {
+    DecoderConfig.AttentionOptions options = config.attention();
+    Attention.Shape shape =
+        new Attention.Shape(options.heads(), options.kvHeads(), options.scale(), 0);
+    Tensor q = compute(rows, options.queryWidth());
+    Tensor k = compute(rows, options.keyWidth());
+    Tensor v = compute(rows, options.keyWidth());
+    Tensor out = compute(rows, options.queryWidth());
+    Tensor lse = wide(rows, options.heads());
+    Tensor dOut = wide(rows, options.queryWidth());
+    Tensor dq = compute(rows, options.queryWidth());
+    Tensor dk = compute(rows, options.keyWidth());
+    Tensor dv = compute(rows, options.keyWidth());
+    for (int examples : new int[] {1, 4}) {
+      int length = rows / examples;
+      Tensor values = Spans.allocate(examples, arena);
+      for (int e = 0; e < examples; e++) {
+        Spans.set(values, e, e * length, length, e * length, length);
+      }
+      Spans spans = new Spans(values, examples);
+      double pass = 2.0 * rows * length * options.queryWidth();
+      add(
+          "attention forward",
+          "T " + length,
+          pass,
+          Roof.FLOAT32,
+          () -> kernels.attention().forward(q, k, v, spans, shape, out, lse));
+      add(
+          "attention backward",
+          "T " + length,
+          2 * pass,
+          Roof.FLOAT32,
+          () -> kernels.attention().backward(q, k, v, out, dOut, lse, spans, shape, dq, dk, dv));
+    }
+  }
+
+  private void norms() {
+    long width = config.width();
+    Tensor x = wide(rows, width);
+    Tensor dy = wide(rows, width);
+    Tensor dx = wide(rows, width);
+    Tensor weight = wide(width).fill(1);
+    Tensor bias = wide(width);
+    Tensor y = compute(rows, width);
+    Tensor mean = wide(rows);
+    Tensor rstd = wide(rows);
+    double numbers = (double) rows * width;
+    double forward = numbers * (bytes(x) + bytes(y));
+    double backward = 4 * numbers * bytes(x);
+    String shape = "C " + width;
+    if (config.norm().kind() == DecoderConfig.NormKind.RMSNORM) {
+      add(
+          "rmsnorm forward",
+          shape,
+          forward,
+          Roof.COPY,
+          () -> kernels.rmsnorm().forward(x, weight, EPSILON, y, rstd));
+      add(
+          "rmsnorm backward",
+          shape,
+          backward,
+          Roof.COPY,
+          () -> kernels.rmsnorm().backward(dy, x, weight, rstd, dx));
+    } else {
+      add(
+          "layernorm forward",
+          shape,
+          forward,
+          Roof.COPY,
+          () -> kernels.layernorm().forward(x, weight, bias, EPSILON, y, mean, rstd));
+      add(
+          "layernorm backward",
+          shape,
+          backward,
+          Roof.COPY,
+          () -> kernels.layernorm().backward(dy, x, weight, mean, rstd, dx));
+    }
+  }
+
+  private void activation() {
+    long hidden = config.feedForward().width();
+    Activation.Kind kind = config.feedForward().activation();
+    Tensor gate = compute(rows, hidden);
+    Tensor up = kind.gated() ? compute(rows, hidden) : null;
+    Tensor out = compute(rows, hidden);
+    Tensor dOut = wide(rows, hidden);
+    Tensor dGate = compute(rows, hidden);
+    Tensor dUp = kind.gated() ? compute(rows, hidden) : null;
+    double numbers = (double) rows * hidden;
+    double small = bytes(gate);
+    String shape = "F " + hidden;
+    add(
+        "activation forward",
+        shape,
+        numbers * small * (kind.gated() ? 3 : 2),
+        Roof.COPY,
+        () -> kernels.activation().forward(kind, gate, up, out));
+    add(
+        "activation backward",
+        shape,
+        numbers * (bytes(dOut) + small * (kind.gated() ? 4 : 2)),
+        Roof.COPY,
+        () -> kernels.activation().backward(kind, gate, up, dOut, dGate, dUp));
+  }
+
+  /**
+   * What a step does to the trained parameters.
+   *
+   * @param size n
+   */
+  static List<KernelCase> ofParameters(Kernels kernels, long size, TensorArena arena) {
+    SplittableRandom random = new SplittableRandom(6);
+    Tensor source = arena.allocate(kernels.wide(), size);
+    for (long i = 0; i < size; i++) {
+      source.set(i, 1e-3 * random.nextGaussian());
+    }
+    Tensor gradient = arena.allocate(kernels.wide(), size).copyFrom(source);
+    Tensor sums = arena.allocate(DType.I64, size);
+    String shape = " n " + size;
+    return List.of(
+        new KernelCase(
+            "clip example_norm" + shape,
+            4.0 * size,
+            Roof.COPY,
+            () -> kernels.clip().exampleNorm(source)),
+        // A factor of 1 keeps the integers of the last run as they are, so each run works alike.
+        new KernelCase(
+            "clip accumulate" + shape,
+            28.0 * size,
+            Roof.COPY,
+            () -> kernels.clip().accumulate(gradient, 1, 20, sums)));
+  }
+}

@@ -1,0 +1,68 @@
+package palimpsest.synth.bench;
+
+import java.util.List;
+import java.util.Locale;
+import java.util.function.IntConsumer;
+import palimpsest.engine.kernel.cpu.CpuKernels;
+import palimpsest.engine.model.Decoder;
+
+/** A private training step against the same step without privacy, and against the machine. */
+public final class StepBenchmark {
+  private static final int PRIVATE = 0;
+  private static final int PUBLIC = 1;
+
+  private StepBenchmark() {}
+
+  /**
+   * Measures both steps in turns.
+   *
+   * @param model its name, for the report
+   * @param rounds how often
+   * @param done told the number of finished rounds
+   * @return the private step, then the other
+   */
+  public static List<Measurement> run(
+      String model,
+      Decoder decoder,
+      CpuKernels kernels,
+      LoraStep.Shape shape,
+      int rounds,
+      IntConsumer done) {
+    try (LoraStep step = new LoraStep(decoder, shape);
+        PeakProbe probe = new PeakProbe(kernels, shape.workers())) {
+      Bracketed timing =
+          Bracketed.run(probe, rounds, List.of(step::privateStep, step::publicStep), done);
+      double flops =
+          shape.tokens() * new StepFlops(decoder.config()).lora(shape.length(), shape.rank());
+      String name =
+          "lora r=%d %s T=%d batch %d"
+              .formatted(shape.rank(), model, shape.length(), shape.examples());
+      Measurement withPrivacy =
+          measured(name + " private", PRIVATE, timing, kernels, shape, flops)
+              .withRatio(timing.ratio(PRIVATE, PUBLIC).median());
+      return List.of(
+          withPrivacy, measured(name + " non-private", PUBLIC, timing, kernels, shape, flops));
+    }
+  }
+
+  private static Measurement measured(
+      String name,
+      int workload,
+      Bracketed timing,
+      CpuKernels kernels,
+      LoraStep.Shape shape,
+      double flops) {
+    Spread seconds = timing.seconds(workload);
+    String type = kernels.compute().name().toLowerCase(Locale.ROOT);
+    return Measurement.of(
+            name,
+            type,
+            shape.workers(),
+            seconds,
+            flops / seconds.median() / 1e9,
+            "GFLOP/s",
+            timing.quality())
+        .withRoof(timing.peak(workload).median(), timing.fraction(workload, flops).median())
+        .withTokens(shape.tokens() / seconds.median(), PeakMemory.megabytes());
+  }
+}

@@ -1,0 +1,78 @@
+package palimpsest.synth.bench;
+
+import java.util.ArrayList;
+import java.util.List;
+import palimpsest.engine.model.Adapter;
+import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.Role;
+
+/**
+ * The arithmetic that a training step needs, whatever an implementation does: matrix products and
+ * causal attention, forward and backward, without recomputation and padding (the count of llm.c's
+ * model-FLOPs utilisation, generalised to grouped heads; docs/kernels.md).
+ */
+public final class StepFlops {
+  private record Matrix(Role role, double in, double out) {
+    double size() {
+      return in * out;
+    }
+  }
+
+  private final DecoderConfig config;
+  private final List<Matrix> block = new ArrayList<>();
+
+  public StepFlops(DecoderConfig config) {
+    this.config = config;
+    double width = config.width();
+    double queries = config.attention().queryWidth();
+    double keys = config.attention().keyWidth();
+    double hidden = config.feedForward().width();
+    for (Role role : Adapter.linearRoles(config)) {
+      block.add(
+          switch (role) {
+            case QUERY_KEY_VALUE -> new Matrix(role, width, queries + 2 * keys);
+            case QUERY -> new Matrix(role, width, queries);
+            case KEY, VALUE -> new Matrix(role, width, keys);
+            case ATTENTION_OUTPUT -> new Matrix(role, queries, width);
+            case DOWN -> new Matrix(role, hidden, width);
+            default -> new Matrix(role, width, hidden);
+          });
+    }
+  }
+
+  /** M: weights of all matrices of products, the output layer once whether tied or not. */
+  public double matrixWeights() {
+    return config.layers() * block.stream().mapToDouble(Matrix::size).sum()
+        + (double) config.vocabularySize() * config.width();
+  }
+
+  /** S: input plus output width, summed over all linear layers of all blocks. */
+  public double widths() {
+    return config.layers() * block.stream().mapToDouble(m -> m.in + m.out).sum();
+  }
+
+  private double attention(int length) {
+    return 6.0 * config.layers() * length * config.attention().queryWidth();
+  }
+
+  /**
+   * FLOP a token when all weights are trained: {@code 6M + 6LTHD}.
+   *
+   * @param length T, tokens an example, all of which carry a loss
+   */
+  public double full(int length) {
+    return 6 * matrixWeights() + attention(length);
+  }
+
+  /**
+   * FLOP a token with adapters of rank r on all linear layers: {@code 4M + 6LTHD + 6rS - 2CQ}, Q
+   * the output width of the first block's queries, keys and values.
+   */
+  public double lora(int length, int rank) {
+    double untrained =
+        2.0
+            * config.width()
+            * (config.attention().queryWidth() + 2.0 * config.attention().keyWidth());
+    return 4 * matrixWeights() + attention(length) + 6 * rank * widths() - untrained;
+  }
+}
