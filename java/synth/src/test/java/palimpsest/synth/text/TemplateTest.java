@@ -73,9 +73,13 @@ class TemplateTest {
             + "<|im_start|>assistant\n",
         prefixText(template, 0));
     assertEquals(3, Arrays.stream(template.prefix(0)).filter(SMALL::isSpecial).count());
-    assertThrows(
-        InputException.class,
-        () -> Template.chat(Tokenizers.gpt2(), trec(), "x", Control.of(Tokenizers.gpt2())));
+  }
+
+  @Test
+  void theChatTurnNeedsItsTokens() {
+    Tokenizer gpt2 = Tokenizers.gpt2();
+    Control control = Control.of(gpt2);
+    assertThrows(InputException.class, () -> Template.chat(gpt2, trec(), "x", control));
   }
 
   @Test
