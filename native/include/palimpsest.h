@@ -1,5 +1,6 @@
-/* The C interface of the CPU kernels: one function a kernel and instruction-set tier, all of them pure (no allocation, no
- * thread, no output), single-threaded, and independent of what else is in the batch, to the bit. */
+/* The C interface of the CPU kernels: one function a kernel and instruction-set tier, all of them
+ * pure (no allocation, no thread, no output), single-threaded, and independent of what else is in
+ * the batch, to the bit. */
 #ifndef PALIMPSEST_H_
 #define PALIMPSEST_H_
 #include <stdint.h>
@@ -18,12 +19,13 @@ enum palimpsest_tier {
 };
 
 typedef struct palimpsest_kernels {
-#define KERNEL(stem, verb, parameters) int (*stem##_##verb) parameters;
+#define KERNEL(stem, verb, parameters) int(*stem##_##verb) parameters;
 #include "kernels.def"
 #undef KERNEL
 } palimpsest_kernels;
 
-/* The best tier this processor runs, capped by the environment variable PALIMPSEST_MAX_TIER (a tier's name). */
+/* The best tier this processor runs, capped by the environment variable PALIMPSEST_MAX_TIER (a
+ * tier's name). */
 int palimpsest_best_tier(void);
 
 /* The kernels of a tier, or null if this processor does not run it. */
@@ -38,8 +40,8 @@ const char* palimpsest_kernel_name(int index);
 /* What was wrong with this thread's last call that did not return PALIMPSEST_OK. */
 const char* palimpsest_last_error(void);
 
-/* Achieved FLOP a second of this thread, in 1e9, for about the given seconds of register-only multiply-adds: the roof that
- * benchmarks are measured against. type as in palimpsest_type. */
+/* Achieved FLOP a second of this thread, in 1e9, for about the given seconds of register-only
+ * multiply-adds: the roof that benchmarks are measured against. type as in palimpsest_type. */
 double palimpsest_peak(int tier, int type, double seconds);
 
 #ifdef __cplusplus

@@ -1,9 +1,11 @@
-// Causal attention with grouped key-value heads, forward and backward, one (example, key-value head) at a time.
+// Causal attention with grouped key-value heads, forward and backward, one (example, key-value
+// head) at a time.
 //
-// Queries are laid out as lanes: lane l of a group of G query heads is query l / G of head l % G, so one panel of kPanel lanes meets each key
-// once for all heads that share it. Scores are kept key by key: scores[key][lane], which makes softmax a sum over rows without horizontal
-// steps. Only one panel's scores exist at a time: keys x kPanel numbers, never keys x queries. Every sum starts at the example's
-// first key or lane, so an example's bits do not depend on what else is in the group.
+// Queries are laid out as lanes: lane l of a group of G query heads is query l / G of head l % G,
+// so one panel of kPanel lanes meets each key once for all heads that share it. Scores are kept key
+// by key: scores[key][lane], which makes softmax a sum over rows without horizontal steps. Only one
+// panel's scores exist at a time: keys x kPanel numbers, never keys x queries. Every sum starts at
+// the example's first key or lane, so an example's bits do not depend on what else is in the group.
 #include "gemm.h"
 
 PALIMPSEST_BEGIN
@@ -26,7 +28,9 @@ PALIMPSEST_INLINE void multiply_lanes(vf (&c)[R][V], const float* a, int64_t k, 
   }
 }
 
-constexpr int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+constexpr int64_t round_up(int64_t n, int64_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
 
 // rows[n][d] as floats, then zero rows up to padded.
 template <class T>
@@ -34,7 +38,9 @@ void copy_rows(const T* source, int64_t ld, int64_t n, int64_t padded, int64_t d
   for (int64_t t = 0; t < padded; t++)
     for (int64_t i = 0; i < d; i += kWidth) {
       int m = d - i < kWidth ? (int)(d - i) : kWidth;
-      vf v = t >= n ? zero() : m == kWidth ? load(source + t * ld + i) : load(source + t * ld + i, m);
+      vf v = t >= n        ? zero()
+             : m == kWidth ? load(source + t * ld + i)
+                           : load(source + t * ld + i, m);
       if (m == kWidth)
         store(rows + t * d + i, v);
       else
@@ -76,26 +82,30 @@ struct Keys {
 Keys keys_of(const Span& span, int64_t lane0, int32_t window) {
   int64_t last = lane0 + kPanel < span.lanes() ? lane0 + kPanel - 1 : span.lanes() - 1;
   int64_t first = window > 0 ? span.position(lane0) - window + 1 : 0;
-  return {first > 0 ? first / kTileRows * kTileRows : 0, round_up(span.position(last) + 1, kTileRows)};
+  return {first > 0 ? first / kTileRows * kTileRows : 0,
+          round_up(span.position(last) + 1, kTileRows)};
 }
 
-// Lanes lane0.. of a matrix of query rows: transposed[d][lane] and (if not null) panels[i / kPanel][lane][i % kPanel]; zero beyond.
+// Lanes lane0.. of a matrix of query rows: transposed[d][lane] and (if not null) panels[i /
+// kPanel][lane][i % kPanel]; zero beyond.
 template <class T>
-void gather(const T* source, int64_t ld, const Span& span, int64_t head0, int64_t lane0, int64_t d, float* transposed,
-            float* panels) {
+void gather(const T* source, int64_t ld, const Span& span, int64_t head0, int64_t lane0, int64_t d,
+            float* transposed, float* panels) {
   const int64_t dp = round_up(d, kPanel);
   for (int64_t l = 0; l < kPanel; l++) {
     int64_t lane = lane0 + l;
     bool there = lane < span.lanes();
-    const T* row =
-        there ? source + (span.query_start + lane / span.group) * ld + (head0 + lane % span.group) * d : source;
+    const T* row = there ? source + (span.query_start + lane / span.group) * ld +
+                               (head0 + lane % span.group) * d
+                         : source;
     for (int64_t i = 0; i < d; i++) {
       float x = there ? to_float(row[i]) : 0.0f;
       transposed[i * kPanel + l] = x;
       if (panels != nullptr) panels[(i / kPanel * kPanel + l) * kPanel + i % kPanel] = x;
     }
     if (panels != nullptr)
-      for (int64_t i = d; i < dp; i++) panels[(i / kPanel * kPanel + l) * kPanel + i % kPanel] = 0.0f;
+      for (int64_t i = d; i < dp; i++)
+        panels[(i / kPanel * kPanel + l) * kPanel + i % kPanel] = 0.0f;
   }
 }
 
@@ -134,15 +144,17 @@ void write(const float* values, int64_t d, void* base, bool is_bf16, int64_t off
     write(values, d, static_cast<float*>(base) + offset);
 }
 
-// out[lane] = factor[lane] * sum over keys of weights[key][lane] * panels[key], handed to `emit` lane by lane.
+// out[lane] = factor[lane] * sum over keys of weights[key][lane] * panels[key], handed to `emit`
+// lane by lane.
 template <class Emit>
-void combine(const float* weights, Keys keys, const float* panels, int64_t padded_keys, int64_t d, int64_t lanes,
-             float* row_block, Emit emit) {
+void combine(const float* weights, Keys keys, const float* panels, int64_t padded_keys, int64_t d,
+             int64_t lanes, float* row_block, Emit emit) {
   const int64_t dp = round_up(d, kPanel);
   for (int64_t l0 = 0; l0 < kPanel && l0 < lanes; l0 += kLaneRows) {
     for (int64_t i = 0; i < d; i += kPanel) {
       vf c[kLaneRows][kVectors] = {};
-      multiply_lanes<kLaneRows, kVectors>(c, weights + keys.first * kPanel + l0, keys.end - keys.first,
+      multiply_lanes<kLaneRows, kVectors>(c, weights + keys.first * kPanel + l0,
+                                          keys.end - keys.first,
                                           panels + i * padded_keys + keys.first * kPanel);
       for (int r = 0; r < kLaneRows; r++)
         for (int v = 0; v < kVectors; v++) store(row_block + r * dp + i + v * kWidth, c[r][v]);
@@ -180,15 +192,16 @@ int64_t padded(int64_t keys) { return round_up(keys, kTileRows); }
 
 int64_t workspace_of(int64_t keys, int64_t d) {
   const int64_t t = padded(keys), dp = round_up(d, kPanel);
-  const int64_t rows = 2 * t * d, panels = 2 * t * dp, gradients = 2 * t * dp, scores = 2 * t * kPanel;
+  const int64_t rows = 2 * t * d, panels = 2 * t * dp, gradients = 2 * t * dp,
+                scores = 2 * t * kPanel;
   const int64_t lanes = 2 * (d * kPanel + dp * kPanel), rest = kLaneRows * dp + 8 * kPanel;
   return rows + panels + gradients + scores + lanes + rest + 16 * 32;
 }
 
 template <class T>
-void forward_head(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v, int64_t v_ld, const Span& span,
-                  int64_t head0, int64_t d, float scale, int32_t window, T* out, int64_t out_ld, float* lse,
-                  int64_t lse_ld, Workspace space) {
+void forward_head(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v, int64_t v_ld,
+                  const Span& span, int64_t head0, int64_t d, float scale, int32_t window, T* out,
+                  int64_t out_ld, float* lse, int64_t lse_ld, Workspace space) {
   const int64_t t = padded(span.keys), dp = round_up(d, kPanel);
   float* key_rows = space.take(t * d);
   float* value_panels = space.take(t * dp);
@@ -234,7 +247,9 @@ void forward_head(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v
     combine(scores, keys, value_panels, t, d, lanes, row_block, [&](int64_t l, float* row) {
       int64_t lane = lane0 + l;
       for (int64_t i = 0; i < d; i++) row[i] *= inverse[l];
-      write(row, d, out + (span.query_start + lane / span.group) * out_ld + (head0 + lane % span.group) * d);
+      write(
+          row, d,
+          out + (span.query_start + lane / span.group) * out_ld + (head0 + lane % span.group) * d);
     });
   }
 }
@@ -246,10 +261,11 @@ struct Gradients {
 };
 
 template <class T>
-void backward_head(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v, int64_t v_ld, const T* out,
-                   int64_t out_ld, const float* d_out, int64_t d_out_ld, const float* lse, int64_t lse_ld,
-                   const Span& span, int64_t head0, int64_t kv_head, int64_t d, float scale, int32_t window,
-                   const Gradients& to, Workspace space) {
+void backward_head(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v, int64_t v_ld,
+                   const T* out, int64_t out_ld, const float* d_out, int64_t d_out_ld,
+                   const float* lse, int64_t lse_ld, const Span& span, int64_t head0,
+                   int64_t kv_head, int64_t d, float scale, int32_t window, const Gradients& to,
+                   Workspace space) {
   const int64_t t = padded(span.keys), dp = round_up(d, kPanel);
   float* key_rows = space.take(t * d);
   float* value_rows = space.take(t * d);
@@ -278,11 +294,15 @@ void backward_head(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* 
     gather(d_out, d_out_ld, span, head0, lane0, d, out_transposed, out_panels);
     positions_of(span, lane0, positions);
     for (int64_t l = 0; l < kPanel; l++) {
-      int64_t lane = lane0 + l, row = span.query_start + lane / span.group, head = head0 + lane % span.group;
-      // The same chain as the score gradient's: where one key has all the weight, their difference is exactly 0.
+      int64_t lane = lane0 + l, row = span.query_start + lane / span.group,
+              head = head0 + lane % span.group;
+      // The same chain as the score gradient's: where one key has all the weight, their difference
+      // is exactly 0.
       float delta = 0;
       if (l < lanes)
-        for (int64_t i = 0; i < d; i++) delta = fma(to_float(out[row * out_ld + head * d + i]), d_out[row * d_out_ld + head * d + i], delta);
+        for (int64_t i = 0; i < d; i++)
+          delta = fma(to_float(out[row * out_ld + head * d + i]),
+                      d_out[row * d_out_ld + head * d + i], delta);
       lane_delta[l] = delta;
       lane_lse[l] = l < lanes ? lse[row * lse_ld + head] : INFINITY;
     }
@@ -300,52 +320,63 @@ void backward_head(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* 
       }
     spread(probabilities, keys, out_panels, d, value_gradient);
     spread(score_gradients, keys, query_panels, d, key_gradient);
-    combine(score_gradients, keys, key_panels, t, d, lanes, row_block, [&](int64_t l, const float* row) {
-      int64_t lane = lane0 + l;
-      write(row, d, to.dq, to.is_bf16, (span.query_start + lane / span.group) * to.dq_ld + (head0 + lane % span.group) * d);
-    });
+    combine(score_gradients, keys, key_panels, t, d, lanes, row_block,
+            [&](int64_t l, const float* row) {
+              int64_t lane = lane0 + l;
+              write(row, d, to.dq, to.is_bf16,
+                    (span.query_start + lane / span.group) * to.dq_ld +
+                        (head0 + lane % span.group) * d);
+            });
   }
   for (int64_t key = 0; key < span.keys; key++) {
-    write(key_gradient + key * dp, d, to.dk, to.is_bf16, (span.key_start + key) * to.dk_ld + kv_head * d);
-    write(value_gradient + key * dp, d, to.dv, to.is_bf16, (span.key_start + key) * to.dv_ld + kv_head * d);
+    write(key_gradient + key * dp, d, to.dk, to.is_bf16,
+          (span.key_start + key) * to.dk_ld + kv_head * d);
+    write(value_gradient + key * dp, d, to.dv, to.is_bf16,
+          (span.key_start + key) * to.dv_ld + kv_head * d);
   }
 }
 
 template <class T>
-void forward(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v, int64_t v_ld, const int32_t* spans,
-             int64_t spans_ld, int32_t count, int32_t heads, int32_t kv_heads, int64_t d, float scale, int32_t window,
-             T* out, int64_t out_ld, float* lse, int64_t lse_ld, float* workspace) {
+void forward(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v, int64_t v_ld,
+             const int32_t* spans, int64_t spans_ld, int32_t count, int32_t heads, int32_t kv_heads,
+             int64_t d, float scale, int32_t window, T* out, int64_t out_ld, float* lse,
+             int64_t lse_ld, float* workspace) {
   const int64_t group = heads / kv_heads;
   for (int32_t b = 0; b < count; b++) {
     const Span span = span_of(spans, spans_ld, b, group);
     for (int64_t h = 0; h < kv_heads; h++)
-      forward_head(q, q_ld, k + span.key_start * k_ld + h * d, k_ld, v + span.key_start * v_ld + h * d, v_ld, span,
-                   h * group, d, scale, window, out, out_ld, lse, lse_ld, Workspace{workspace});
+      forward_head(q, q_ld, k + span.key_start * k_ld + h * d, k_ld,
+                   v + span.key_start * v_ld + h * d, v_ld, span, h * group, d, scale, window, out,
+                   out_ld, lse, lse_ld, Workspace{workspace});
   }
 }
 
 template <class T>
-void backward(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v, int64_t v_ld, const T* out,
-              int64_t out_ld, const float* d_out, int64_t d_out_ld, const float* lse, int64_t lse_ld,
-              const int32_t* spans, int64_t spans_ld, int32_t count, int32_t heads, int32_t kv_heads, int64_t d,
-              float scale, int32_t window, const Gradients& to, float* workspace) {
+void backward(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v, int64_t v_ld,
+              const T* out, int64_t out_ld, const float* d_out, int64_t d_out_ld, const float* lse,
+              int64_t lse_ld, const int32_t* spans, int64_t spans_ld, int32_t count, int32_t heads,
+              int32_t kv_heads, int64_t d, float scale, int32_t window, const Gradients& to,
+              float* workspace) {
   const int64_t group = heads / kv_heads;
   for (int32_t b = 0; b < count; b++) {
     const Span span = span_of(spans, spans_ld, b, group);
     for (int64_t h = 0; h < kv_heads; h++)
-      backward_head(q, q_ld, k + span.key_start * k_ld + h * d, k_ld, v + span.key_start * v_ld + h * d, v_ld, out,
-                    out_ld, d_out, d_out_ld, lse, lse_ld, span, h * group, h, d, scale, window, to,
-                    Workspace{workspace});
+      backward_head(q, q_ld, k + span.key_start * k_ld + h * d, k_ld,
+                    v + span.key_start * v_ld + h * d, v_ld, out, out_ld, d_out, d_out_ld, lse,
+                    lse_ld, span, h * group, h, d, scale, window, to, Workspace{workspace});
   }
 }
 
-int check(const int32_t* spans, int64_t spans_ld, int32_t count, int32_t heads, int32_t kv_heads, int64_t d,
-          int64_t workspace_floats, bool backward) {
-  PALIMPSEST_REQUIRE(count >= 0 && spans_ld >= count && d > 0 && kv_heads > 0 && heads % kv_heads == 0);
+int check(const int32_t* spans, int64_t spans_ld, int32_t count, int32_t heads, int32_t kv_heads,
+          int64_t d, int64_t workspace_floats, bool backward) {
+  PALIMPSEST_REQUIRE(count >= 0 && spans_ld >= count && d > 0 && kv_heads > 0 &&
+                     heads % kv_heads == 0);
   for (int32_t b = 0; b < count; b++) {
     const Span span = span_of(spans, spans_ld, b, 1);
-    PALIMPSEST_REQUIRE(span.query_start >= 0 && span.key_start >= 0 && span.queries >= 0 && span.keys >= span.queries);
-    PALIMPSEST_REQUIRE(!backward || (span.query_start == span.key_start && span.queries == span.keys));
+    PALIMPSEST_REQUIRE(span.query_start >= 0 && span.key_start >= 0 && span.queries >= 0 &&
+                       span.keys >= span.queries);
+    PALIMPSEST_REQUIRE(!backward ||
+                       (span.query_start == span.key_start && span.queries == span.keys));
     PALIMPSEST_REQUIRE(span.keys < (1 << 24));  // positions are compared as floats
     if (workspace_floats < workspace_of(span.keys, d))
       return fail(PALIMPSEST_WORKSPACE, "the attention workspace is too small");
@@ -361,40 +392,44 @@ int attention_workspace(int64_t keys, int64_t head_size, int64_t* floats) {
   return PALIMPSEST_OK;
 }
 
-int attention_forward(const void* q, int64_t q_ld, const void* k, int64_t k_ld, const void* v, int64_t v_ld,
-                      int32_t type, const int32_t* spans, int64_t spans_ld, int32_t count, int32_t heads,
-                      int32_t kv_heads, int64_t head_size, float scale, int32_t window, void* out, int64_t out_ld,
-                      float* lse, int64_t lse_ld, float* workspace, int64_t workspace_floats) {
+int attention_forward(const void* q, int64_t q_ld, const void* k, int64_t k_ld, const void* v,
+                      int64_t v_ld, int32_t type, const int32_t* spans, int64_t spans_ld,
+                      int32_t count, int32_t heads, int32_t kv_heads, int64_t head_size,
+                      float scale, int32_t window, void* out, int64_t out_ld, float* lse,
+                      int64_t lse_ld, float* workspace, int64_t workspace_floats) {
   int status = check(spans, spans_ld, count, heads, kv_heads, head_size, workspace_floats, false);
   if (status != PALIMPSEST_OK) return status;
   if (type == PALIMPSEST_BF16)
-    forward(static_cast<const bf16*>(q), q_ld, static_cast<const bf16*>(k), k_ld, static_cast<const bf16*>(v), v_ld,
-            spans, spans_ld, count, heads, kv_heads, head_size, scale, window, static_cast<bf16*>(out), out_ld, lse,
-            lse_ld, workspace);
+    forward(static_cast<const bf16*>(q), q_ld, static_cast<const bf16*>(k), k_ld,
+            static_cast<const bf16*>(v), v_ld, spans, spans_ld, count, heads, kv_heads, head_size,
+            scale, window, static_cast<bf16*>(out), out_ld, lse, lse_ld, workspace);
   else
-    forward(static_cast<const float*>(q), q_ld, static_cast<const float*>(k), k_ld, static_cast<const float*>(v), v_ld,
-            spans, spans_ld, count, heads, kv_heads, head_size, scale, window, static_cast<float*>(out), out_ld, lse,
-            lse_ld, workspace);
+    forward(static_cast<const float*>(q), q_ld, static_cast<const float*>(k), k_ld,
+            static_cast<const float*>(v), v_ld, spans, spans_ld, count, heads, kv_heads, head_size,
+            scale, window, static_cast<float*>(out), out_ld, lse, lse_ld, workspace);
   return PALIMPSEST_OK;
 }
 
-int attention_backward(const void* q, int64_t q_ld, const void* k, int64_t k_ld, const void* v, int64_t v_ld,
-                       const void* out, int64_t out_ld, int32_t type, const float* d_out, int64_t d_out_ld,
-                       const float* lse, int64_t lse_ld, const int32_t* spans, int64_t spans_ld, int32_t count,
-                       int32_t heads, int32_t kv_heads, int64_t head_size, float scale, int32_t window, void* dq,
-                       int64_t dq_ld, void* dk, int64_t dk_ld, void* dv, int64_t dv_ld, int32_t d_type,
-                       float* workspace, int64_t workspace_floats) {
+int attention_backward(const void* q, int64_t q_ld, const void* k, int64_t k_ld, const void* v,
+                       int64_t v_ld, const void* out, int64_t out_ld, int32_t type,
+                       const float* d_out, int64_t d_out_ld, const float* lse, int64_t lse_ld,
+                       const int32_t* spans, int64_t spans_ld, int32_t count, int32_t heads,
+                       int32_t kv_heads, int64_t head_size, float scale, int32_t window, void* dq,
+                       int64_t dq_ld, void* dk, int64_t dk_ld, void* dv, int64_t dv_ld,
+                       int32_t d_type, float* workspace, int64_t workspace_floats) {
   int status = check(spans, spans_ld, count, heads, kv_heads, head_size, workspace_floats, true);
   if (status != PALIMPSEST_OK) return status;
   const Gradients to{dq, dk, dv, dq_ld, dk_ld, dv_ld, d_type == PALIMPSEST_BF16};
   if (type == PALIMPSEST_BF16)
-    backward(static_cast<const bf16*>(q), q_ld, static_cast<const bf16*>(k), k_ld, static_cast<const bf16*>(v), v_ld,
-             static_cast<const bf16*>(out), out_ld, d_out, d_out_ld, lse, lse_ld, spans, spans_ld, count, heads,
-             kv_heads, head_size, scale, window, to, workspace);
+    backward(static_cast<const bf16*>(q), q_ld, static_cast<const bf16*>(k), k_ld,
+             static_cast<const bf16*>(v), v_ld, static_cast<const bf16*>(out), out_ld, d_out,
+             d_out_ld, lse, lse_ld, spans, spans_ld, count, heads, kv_heads, head_size, scale,
+             window, to, workspace);
   else
-    backward(static_cast<const float*>(q), q_ld, static_cast<const float*>(k), k_ld, static_cast<const float*>(v),
-             v_ld, static_cast<const float*>(out), out_ld, d_out, d_out_ld, lse, lse_ld, spans, spans_ld, count, heads,
-             kv_heads, head_size, scale, window, to, workspace);
+    backward(static_cast<const float*>(q), q_ld, static_cast<const float*>(k), k_ld,
+             static_cast<const float*>(v), v_ld, static_cast<const float*>(out), out_ld, d_out,
+             d_out_ld, lse, lse_ld, spans, spans_ld, count, heads, kv_heads, head_size, scale,
+             window, to, workspace);
   return PALIMPSEST_OK;
 }
 

@@ -1,5 +1,6 @@
-// The tier's table of kernels. Each entry sets the floating-point control word that the kernels are written for (round to nearest, no
-// flushing of denormals, no traps) and restores the caller's: a host program's setting must not reach an example's numbers.
+// The tier's table of kernels. Each entry sets the floating-point control word that the kernels are
+// written for (round to nearest, no flushing of denormals, no traps) and restores the caller's: a
+// host program's setting must not reach an example's numbers.
 #include "tier.h"
 #if defined(__SSE2__)
 #include <xmmintrin.h>

@@ -28,7 +28,8 @@ struct Tile {
 };
 
 template <int V>
-PALIMPSEST_INLINE void store_row(const vf (&c)[V], void* y, bool y_bf16, int64_t offset, int columns) {
+PALIMPSEST_INLINE void store_row(const vf (&c)[V], void* y, bool y_bf16, int64_t offset,
+                                 int columns) {
   PALIMPSEST_UNROLL for (int v = 0; v < V; v++) {
     int n = columns - v * kWidth;
     int64_t at = offset + v * kWidth;
@@ -50,7 +51,8 @@ template <class T, int R, int V>
 __attribute__((noinline)) void run_tile(const Tile<T>& tile) {
   for (int i = 0; i < tile.next_lines; i++) __builtin_prefetch(tile.next + 64 * i, 0, 2);
   vf c[R][V];
-  PALIMPSEST_UNROLL for (int i = 0; i < R; i++) PALIMPSEST_UNROLL for (int v = 0; v < V; v++) c[i][v] = zero();
+  PALIMPSEST_UNROLL for (int i = 0; i < R; i++) PALIMPSEST_UNROLL for (int v = 0; v < V; v++)
+      c[i][v] = zero();
   if (tile.add) {
     const float* y = static_cast<const float*>(tile.y);
     PALIMPSEST_UNROLL for (int i = 0; i < R; i++) PALIMPSEST_UNROLL for (int v = 0; v < V; v++) {
@@ -71,7 +73,8 @@ __attribute__((noinline)) void run_tile(const Tile<T>& tile) {
     PALIMPSEST_UNROLL for (int i = 0; i < R; i++) PALIMPSEST_UNROLL for (int v = 0; v < V; v++)
         c[i][v] = c[i][v] * alpha;
   }
-  PALIMPSEST_UNROLL for (int i = 0; i < R; i++) store_row<V>(c[i], tile.y, tile.y_bf16, i * tile.ldy, tile.columns);
+  PALIMPSEST_UNROLL for (int i = 0; i < R; i++)
+      store_row<V>(c[i], tile.y, tile.y_bf16, i * tile.ldy, tile.columns);
 }
 
 template <class T, int V, int R = kTileRows>
@@ -86,8 +89,9 @@ PALIMPSEST_INLINE void run_tile_of(int rows, const Tile<T>& tile) {
 }  // namespace
 
 template <class T>
-void gemm(const T* x, int64_t ldx, int64_t rows, int64_t ins, const T* w, const T* u, int64_t ldu, int64_t rank,
-          const T* f, const float* bias, float alpha, int64_t outs, void* y, bool y_bf16, int64_t ldy, bool add) {
+void gemm(const T* x, int64_t ldx, int64_t rows, int64_t ins, const T* w, const T* u, int64_t ldu,
+          int64_t rank, const T* f, const float* bias, float alpha, int64_t outs, void* y,
+          bool y_bf16, int64_t ldy, bool add) {
   const int64_t panel_size = padded_k<T>(ins) * kPanel;
   const int64_t block = y_bf16 || alpha != 1.0f ? ins : kBlock;
   for (int64_t k0 = 0; k0 < ins; k0 += block) {
@@ -130,8 +134,8 @@ void gemm(const T* x, int64_t ldx, int64_t rows, int64_t ins, const T* w, const 
 }
 
 template <class T>
-void outer(const T* a, int64_t lda, int64_t m, const T* b, int64_t ldb, int64_t n, int64_t from, int64_t to, float* out,
-           int64_t ld, bool transposed, bool add) {
+void outer(const T* a, int64_t lda, int64_t m, const T* b, int64_t ldb, int64_t n, int64_t from,
+           int64_t to, float* out, int64_t ld, bool transposed, bool add) {
   constexpr int kRows = kTileRows > 8 ? 8 : 4;
   constexpr int kChunk = 256;
   alignas(64) float left[kChunk][kRows];
@@ -144,7 +148,8 @@ void outer(const T* a, int64_t lda, int64_t m, const T* b, int64_t ldb, int64_t 
     for (int64_t t0 = from; t0 < to; t0 += kChunk) {
       const int ts = to - t0 < kChunk ? (int)(to - t0) : kChunk;
       for (int t = 0; t < ts; t++)
-        for (int i = 0; i < kRows; i++) left[t][i] = i < mi ? to_float(a[(t0 + t) * lda + i0 + i]) : 0.0f;
+        for (int i = 0; i < kRows; i++)
+          left[t][i] = i < mi ? to_float(a[(t0 + t) * lda + i0 + i]) : 0.0f;
       const bool start_from_out = add || t0 > from;
       for (int64_t j = 0; j < n; j += kPanel) {
         const int nj = n - j < kPanel ? (int)(n - j) : kPanel;
@@ -154,8 +159,9 @@ void outer(const T* a, int64_t lda, int64_t m, const T* b, int64_t ldb, int64_t 
             for (int l = 0; l < nj; l++)
               part[i][l] = transposed ? out[(j + l) * ld + i0 + i] : out[(i0 + i) * ld + j + l];
         vf c[kRows][kVectors];
-        PALIMPSEST_UNROLL for (int i = 0; i < kRows; i++) PALIMPSEST_UNROLL for (int v = 0; v < kVectors; v++)
-            c[i][v] = start_from_out ? load(part[i] + v * kWidth) : zero();
+        PALIMPSEST_UNROLL for (int i = 0; i < kRows; i++)
+            PALIMPSEST_UNROLL for (int v = 0; v < kVectors; v++) c[i][v] =
+                start_from_out ? load(part[i] + v * kWidth) : zero();
         const T* right = b + t0 * ldb + j;
         if (nj == kPanel) {
           for (int t = 0; t < ts; t++, right += ldb) {
@@ -183,8 +189,9 @@ void outer(const T* a, int64_t lda, int64_t m, const T* b, int64_t ldb, int64_t 
             store(out + (i0 + i) * ld + j + kWidth, c[i][1]);
           }
         } else {
-          PALIMPSEST_UNROLL for (int i = 0; i < kRows; i++) PALIMPSEST_UNROLL for (int v = 0; v < kVectors; v++)
-              store(part[i] + v * kWidth, c[i][v]);
+          PALIMPSEST_UNROLL for (int i = 0; i < kRows; i++)
+              PALIMPSEST_UNROLL for (int v = 0; v < kVectors; v++)
+                  store(part[i] + v * kWidth, c[i][v]);
           if (transposed)
             for (int l = 0; l < nj; l++)
               for (int i = 0; i < mi; i++) out[(j + l) * ld + i0 + i] = part[i][l];
@@ -197,13 +204,15 @@ void outer(const T* a, int64_t lda, int64_t m, const T* b, int64_t ldb, int64_t 
   }
 }
 
-template void gemm<float>(const float*, int64_t, int64_t, int64_t, const float*, const float*, int64_t, int64_t,
-                          const float*, const float*, float, int64_t, void*, bool, int64_t, bool);
-template void gemm<bf16>(const bf16*, int64_t, int64_t, int64_t, const bf16*, const bf16*, int64_t, int64_t, const bf16*,
-                         const float*, float, int64_t, void*, bool, int64_t, bool);
-template void outer<float>(const float*, int64_t, int64_t, const float*, int64_t, int64_t, int64_t, int64_t, float*,
-                           int64_t, bool, bool);
-template void outer<bf16>(const bf16*, int64_t, int64_t, const bf16*, int64_t, int64_t, int64_t, int64_t, float*,
-                          int64_t, bool, bool);
+template void gemm<float>(const float*, int64_t, int64_t, int64_t, const float*, const float*,
+                          int64_t, int64_t, const float*, const float*, float, int64_t, void*, bool,
+                          int64_t, bool);
+template void gemm<bf16>(const bf16*, int64_t, int64_t, int64_t, const bf16*, const bf16*, int64_t,
+                         int64_t, const bf16*, const float*, float, int64_t, void*, bool, int64_t,
+                         bool);
+template void outer<float>(const float*, int64_t, int64_t, const float*, int64_t, int64_t, int64_t,
+                           int64_t, float*, int64_t, bool, bool);
+template void outer<bf16>(const bf16*, int64_t, int64_t, const bf16*, int64_t, int64_t, int64_t,
+                          int64_t, float*, int64_t, bool, bool);
 
 PALIMPSEST_END

@@ -1,8 +1,9 @@
-// Rounded Gaussian integers floor(sigma N + 1/2), added to integer sums: the same integers, to the bit, as palimpsest.privacy.NoiseStream
-// in Java and in every tier. docs/noise.md proves the error bound behind the constants and gives the map from element to random words.
+// Rounded Gaussian integers floor(sigma N + 1/2), added to integer sums: the same integers, to the
+// bit, as palimpsest.privacy.NoiseStream in Java and in every tier. docs/noise.md proves the error
+// bound behind the constants and gives the map from element to random words.
 //
-// Everything below is a fixed sequence of IEEE double operations without fused multiply-adds (-ffp-contract=off), in vectors of
-// kLanes independent elements.
+// Everything below is a fixed sequence of IEEE double operations without fused multiply-adds
+// (-ffp-contract=off), in vectors of kLanes independent elements.
 #include "chacha20.h"
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -12,9 +13,9 @@ PALIMPSEST_BEGIN
 
 namespace {
 
-constexpr int kLanes = kBlocks / 2;      // doubles in a vector
-constexpr int kSuperblockBlocks = 16;    // ChaCha20 blocks, whatever the tier
-constexpr int kSuperblock = 128;         // elements: two a pair, four pairs a block
+constexpr int kLanes = kBlocks / 2;    // doubles in a vector
+constexpr int kSuperblockBlocks = 16;  // ChaCha20 blocks, whatever the tier
+constexpr int kSuperblock = 128;       // elements: two a pair, four pairs a block
 constexpr int64_t kMaxElements = 1LL << 35;
 constexpr uint32_t kNoisePurpose = 1;
 
@@ -35,7 +36,9 @@ inline Bits widen(const uint32_t* words) {
 }
 
 // high 2^32 and low + 1/2, both exact: the integer is put under the bits of 2^84 or 2^52.
-inline Doubles high_part(Bits high, double origin) { return (Doubles)(high | 0x4530000000000000u) - origin; }
+inline Doubles high_part(Bits high, double origin) {
+  return (Doubles)(high | 0x4530000000000000u) - origin;
+}
 inline Doubles low_part(Bits low) { return (Doubles)(low | 0x4330000000000000u) - (0x1p52 - 0.5); }
 
 // -ln(d / 2^64), or -ln(1 - d / 2^64) where near_one.
@@ -110,8 +113,8 @@ struct Superblock {
 };
 
 // Rounds radius times the cosine or sine, negated where the bits of sign say so.
-inline Longs round_product(Doubles radius, Doubles direction, Bits sign, Doubles limit, int64_t* noise,
-                           int64_t* decided) {
+inline Longs round_product(Doubles radius, Doubles direction, Bits sign, Doubles limit,
+                           int64_t* noise, int64_t* decided) {
   constexpr double kRounder = 0x1.8p52;
   Doubles x = radius * (Doubles)((Bits)direction ^ sign);
   Doubles rounded = x + kRounder;
@@ -123,9 +126,10 @@ inline Longs round_product(Doubles radius, Doubles direction, Bits sign, Doubles
   return mask;
 }
 
-// Two elements for each of kLanes blocks from words (u low, u high, v low, v high), each an array over the blocks.
-inline Longs pairs(const uint32_t (*words)[kSuperblockBlocks], int lane, double sigma, int64_t* noise,
-                   int64_t* decided) {
+// Two elements for each of kLanes blocks from words (u low, u high, v low, v high), each an array
+// over the blocks.
+inline Longs pairs(const uint32_t (*words)[kSuperblockBlocks], int lane, double sigma,
+                   int64_t* noise, int64_t* decided) {
   Bits u_low = widen(words[0] + lane), u_high = widen(words[1] + lane);
   Bits v_low = widen(words[2] + lane), v_high = widen(words[3] + lane);
   Longs near_one = (Longs)u_high >= 0xB504F000;
@@ -143,18 +147,20 @@ inline Longs pairs(const uint32_t (*words)[kSuperblockBlocks], int lane, double 
   Doubles z = y * y;
   Doubles s = sine(y, z), c = cosine(z);
   Longs odd = -(Longs)(quadrant & 1);
-  Longs first = round_product(radius, select(odd, s, c), ((quadrant + 1) & 2) << 62, limit, noise, decided);
+  Longs first =
+      round_product(radius, select(odd, s, c), ((quadrant + 1) & 2) << 62, limit, noise, decided);
   Longs second = round_product(radius, select(odd, c, s), (quadrant & 2) << 62, limit,
                                noise + kSuperblockBlocks, decided + kSuperblockBlocks);
   return first & second;
 }
 
 // All 128 elements; false if some rounding is undecided.
-bool make_superblock(const uint32_t* key, int64_t number, uint64_t step, double sigma, Superblock* out) {
+bool make_superblock(const uint32_t* key, int64_t number, uint64_t step, double sigma,
+                     Superblock* out) {
   alignas(64) uint32_t words[16][kSuperblockBlocks];
   for (int block = 0; block < kSuperblockBlocks; block += kBlocks)
-    chacha20_blocks(key, static_cast<uint32_t>(number * kSuperblockBlocks + block), kNoisePurpose, step,
-                    reinterpret_cast<Words*>(&words[0][block]), kSuperblockBlocks / kBlocks);
+    chacha20_blocks(key, static_cast<uint32_t>(number * kSuperblockBlocks + block), kNoisePurpose,
+                    step, reinterpret_cast<Words*>(&words[0][block]), kSuperblockBlocks / kBlocks);
   Longs all = ~Longs{};
   for (int pair = 0; pair < 4; pair++)
     for (int lane = 0; lane < kSuperblockBlocks; lane += kLanes) {
@@ -170,8 +176,10 @@ struct Range {
   int64_t first, end;  // elements
 };
 
-// Adds sign times the decided integers of one superblock to the part of sums that it covers, modulo 2^64.
-void add_superblock(const Superblock& block, int64_t base, Range range, uint64_t sign, int64_t* sums) {
+// Adds sign times the decided integers of one superblock to the part of sums that it covers, modulo
+// 2^64.
+void add_superblock(const Superblock& block, int64_t base, Range range, uint64_t sign,
+                    int64_t* sums) {
   int64_t from = base < range.first ? range.first : base;
   int64_t to = base + kSuperblock > range.end ? range.end : base + kSuperblock;
   for (int64_t e = from; e < to; e++) {
@@ -182,8 +190,8 @@ void add_superblock(const Superblock& block, int64_t base, Range range, uint64_t
 }
 
 // Undecided elements of one superblock; false if the list would overflow.
-bool list_undecided(const Superblock& block, int64_t base, Range range, int64_t* redo, int64_t capacity,
-                    int64_t* count) {
+bool list_undecided(const Superblock& block, int64_t base, Range range, int64_t* redo,
+                    int64_t capacity, int64_t* count) {
   for (int64_t e = base; e < base + kSuperblock; e++) {
     if (e < range.first || e >= range.end || block.decided[e - base]) continue;
     if (*count == capacity) return false;
@@ -200,10 +208,12 @@ void wipe(Superblock* block) {
 
 }  // namespace
 
-// sums[i] += noise of element first_element + i of the step, wrapping. Elements whose rounding needs more random bits are left alone and
-// listed, by element number, in redo. If the list is too small nothing is added.
-int noise_accumulate(int64_t* sums, int64_t count, int64_t first_element, const uint32_t* key, uint64_t step,
-                     double sigma_grid, int64_t* redo, int64_t redo_capacity, int64_t* redo_count) {
+// sums[i] += noise of element first_element + i of the step, wrapping. Elements whose rounding
+// needs more random bits are left alone and listed, by element number, in redo. If the list is too
+// small nothing is added.
+int noise_accumulate(int64_t* sums, int64_t count, int64_t first_element, const uint32_t* key,
+                     uint64_t step, double sigma_grid, int64_t* redo, int64_t redo_capacity,
+                     int64_t* redo_count) {
   PALIMPSEST_REQUIRE(sums != nullptr && key != nullptr && redo_count != nullptr);
   PALIMPSEST_REQUIRE(redo != nullptr && redo_capacity >= 0);
   PALIMPSEST_REQUIRE(count >= 0 && count <= kMaxElements);
@@ -228,7 +238,8 @@ int noise_accumulate(int64_t* sums, int64_t count, int64_t first_element, const 
     *redo_count = 0;
   }
   wipe(&block);
-  return overflow ? fail(PALIMPSEST_WORKSPACE, "more undecided elements than redo can hold") : PALIMPSEST_OK;
+  return overflow ? fail(PALIMPSEST_WORKSPACE, "more undecided elements than redo can hold")
+                  : PALIMPSEST_OK;
 }
 
 PALIMPSEST_END

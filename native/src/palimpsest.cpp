@@ -26,11 +26,11 @@ int fail(int status, const char* text) {
   return status;
 }
 
-#define TIER(name)                             \
-  namespace name {                             \
-  extern const palimpsest_kernels kKernels;    \
-  extern const int kPanelWidth;                \
-  double peak(int type, double seconds);       \
+#define TIER(name)                          \
+  namespace name {                          \
+  extern const palimpsest_kernels kKernels; \
+  extern const int kPanelWidth;             \
+  double peak(int type, double seconds);    \
   }
 TIER(portable) TIER(avx2) TIER(avx512) TIER(avx512bf16)
 #undef TIER
@@ -52,22 +52,32 @@ EXPORT const palimpsest_kernels* palimpsest_kernels_of(int tier) {
   using namespace palimpsest;
   if (tier > supported_tier()) return nullptr;
   switch (tier) {
-    case PALIMPSEST_PORTABLE: return &portable::kKernels;
-    case PALIMPSEST_AVX2: return &avx2::kKernels;
-    case PALIMPSEST_AVX512: return &avx512::kKernels;
-    case PALIMPSEST_AVX512BF16: return &avx512bf16::kKernels;
-    default: return nullptr;
+    case PALIMPSEST_PORTABLE:
+      return &portable::kKernels;
+    case PALIMPSEST_AVX2:
+      return &avx2::kKernels;
+    case PALIMPSEST_AVX512:
+      return &avx512::kKernels;
+    case PALIMPSEST_AVX512BF16:
+      return &avx512bf16::kKernels;
+    default:
+      return nullptr;
   }
 }
 
 EXPORT int palimpsest_panel_width(int tier) {
   using namespace palimpsest;
   switch (tier) {
-    case PALIMPSEST_PORTABLE: return portable::kPanelWidth;
-    case PALIMPSEST_AVX2: return avx2::kPanelWidth;
-    case PALIMPSEST_AVX512: return avx512::kPanelWidth;
-    case PALIMPSEST_AVX512BF16: return avx512bf16::kPanelWidth;
-    default: return 0;
+    case PALIMPSEST_PORTABLE:
+      return portable::kPanelWidth;
+    case PALIMPSEST_AVX2:
+      return avx2::kPanelWidth;
+    case PALIMPSEST_AVX512:
+      return avx512::kPanelWidth;
+    case PALIMPSEST_AVX512BF16:
+      return avx512bf16::kPanelWidth;
+    default:
+      return 0;
   }
 }
 
@@ -86,9 +96,13 @@ EXPORT double palimpsest_peak(int tier, int type, double seconds) {
   using namespace palimpsest;
   if (tier < 0 || tier > supported_tier()) return 0;
   switch (tier) {
-    case PALIMPSEST_PORTABLE: return portable::peak(type, seconds);
-    case PALIMPSEST_AVX2: return avx2::peak(type, seconds);
-    case PALIMPSEST_AVX512: return avx512::peak(type, seconds);
-    default: return avx512bf16::peak(type, seconds);
+    case PALIMPSEST_PORTABLE:
+      return portable::peak(type, seconds);
+    case PALIMPSEST_AVX2:
+      return avx2::peak(type, seconds);
+    case PALIMPSEST_AVX512:
+      return avx512::peak(type, seconds);
+    default:
+      return avx512bf16::peak(type, seconds);
   }
 }

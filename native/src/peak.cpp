@@ -1,14 +1,16 @@
-// The roof that benchmarks are measured against: register-only multiply-adds, as many as the tier can do.
+// The roof that benchmarks are measured against: register-only multiply-adds, as many as the tier
+// can do.
 #include <chrono>
 
 #include "simd.h"
 
 PALIMPSEST_BEGIN
 
-#define PALIMPSEST_TWELVE(OP) OP(0) OP(1) OP(2) OP(3) OP(4) OP(5) OP(6) OP(7) OP(8) OP(9) OP(10) OP(11)
-#define PALIMPSEST_CLOBBERS                                                                                       \
-  "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", \
-      "xmm14", "xmm15"
+#define PALIMPSEST_TWELVE(OP) \
+  OP(0) OP(1) OP(2) OP(3) OP(4) OP(5) OP(6) OP(7) OP(8) OP(9) OP(10) OP(11)
+#define PALIMPSEST_CLOBBERS                                                                 \
+  "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", \
+      "xmm10", "xmm11", "xmm14", "xmm15"
 
 namespace {
 
@@ -19,26 +21,33 @@ double thousand_rounds([[maybe_unused]] int type) {
 #define PALIMPSEST_FMA(i) "vfmadd231ps %%zmm14,%%zmm15,%%zmm" #i "\n"
 #define PALIMPSEST_DOT(i) "vdpbf16ps %%zmm14,%%zmm15,%%zmm" #i "\n"
 #define PALIMPSEST_CLEAR(i) "vpxord %%zmm" #i ",%%zmm" #i ",%%zmm" #i "\n"
-  asm volatile(PALIMPSEST_TWELVE(PALIMPSEST_CLEAR) PALIMPSEST_CLEAR(14) PALIMPSEST_CLEAR(15)::: PALIMPSEST_CLOBBERS);
+  asm volatile(PALIMPSEST_TWELVE(PALIMPSEST_CLEAR) PALIMPSEST_CLEAR(14) PALIMPSEST_CLEAR(15)::
+                   : PALIMPSEST_CLOBBERS);
 #if defined(__AVX512BF16__)
   if (type == PALIMPSEST_BF16) {
-    asm volatile("1:\n" PALIMPSEST_TWELVE(PALIMPSEST_DOT) "dec %0\njnz 1b\n" : "+r"(rounds)::PALIMPSEST_CLOBBERS);
+    asm volatile("1:\n" PALIMPSEST_TWELVE(PALIMPSEST_DOT) "dec %0\njnz 1b\n"
+                 : "+r"(rounds)::PALIMPSEST_CLOBBERS);
     return 12 * 64.0;
   }
 #endif
-  asm volatile("1:\n" PALIMPSEST_TWELVE(PALIMPSEST_FMA) "dec %0\njnz 1b\n" : "+r"(rounds)::PALIMPSEST_CLOBBERS);
+  asm volatile("1:\n" PALIMPSEST_TWELVE(PALIMPSEST_FMA) "dec %0\njnz 1b\n"
+               : "+r"(rounds)::PALIMPSEST_CLOBBERS);
   return 12 * 32.0;
 #elif defined(__AVX2__)
 #define PALIMPSEST_FMA(i) "vfmadd231ps %%ymm14,%%ymm15,%%ymm" #i "\n"
 #define PALIMPSEST_CLEAR(i) "vpxor %%ymm" #i ",%%ymm" #i ",%%ymm" #i "\n"
-  asm volatile(PALIMPSEST_TWELVE(PALIMPSEST_CLEAR) PALIMPSEST_CLEAR(14) PALIMPSEST_CLEAR(15)::: PALIMPSEST_CLOBBERS);
-  asm volatile("1:\n" PALIMPSEST_TWELVE(PALIMPSEST_FMA) "dec %0\njnz 1b\n" : "+r"(rounds)::PALIMPSEST_CLOBBERS);
+  asm volatile(PALIMPSEST_TWELVE(PALIMPSEST_CLEAR) PALIMPSEST_CLEAR(14) PALIMPSEST_CLEAR(15)::
+                   : PALIMPSEST_CLOBBERS);
+  asm volatile("1:\n" PALIMPSEST_TWELVE(PALIMPSEST_FMA) "dec %0\njnz 1b\n"
+               : "+r"(rounds)::PALIMPSEST_CLOBBERS);
   return 12 * 16.0;
 #else
 #define PALIMPSEST_MUL_ADD(i) "mulps %%xmm14,%%xmm15\naddps %%xmm14,%%xmm" #i "\n"
 #define PALIMPSEST_CLEAR(i) "xorps %%xmm" #i ",%%xmm" #i "\n"
-  asm volatile(PALIMPSEST_TWELVE(PALIMPSEST_CLEAR) PALIMPSEST_CLEAR(14) PALIMPSEST_CLEAR(15)::: PALIMPSEST_CLOBBERS);
-  asm volatile("1:\n" PALIMPSEST_TWELVE(PALIMPSEST_MUL_ADD) "dec %0\njnz 1b\n" : "+r"(rounds)::PALIMPSEST_CLOBBERS);
+  asm volatile(PALIMPSEST_TWELVE(PALIMPSEST_CLEAR) PALIMPSEST_CLEAR(14) PALIMPSEST_CLEAR(15)::
+                   : PALIMPSEST_CLOBBERS);
+  asm volatile("1:\n" PALIMPSEST_TWELVE(PALIMPSEST_MUL_ADD) "dec %0\njnz 1b\n"
+               : "+r"(rounds)::PALIMPSEST_CLOBBERS);
   return 12 * 8.0;
 #endif
 }

@@ -32,8 +32,8 @@ void forward_row(const float* x, const float* weight, int64_t cols, float rstd, 
 
 }  // namespace
 
-int rmsnorm_forward(const float* x, int64_t x_ld, const float* weight, int64_t rows, int64_t cols, float eps, void* y,
-                    int32_t y_type, int64_t y_ld, float* rstd) {
+int rmsnorm_forward(const float* x, int64_t x_ld, const float* weight, int64_t rows, int64_t cols,
+                    float eps, void* y, int32_t y_type, int64_t y_ld, float* rstd) {
   PALIMPSEST_REQUIRE(rows >= 0 && cols > 0 && x_ld >= cols && y_ld >= cols);
   for (int64_t n = 0; n < rows; n++) {
     const float* row = x + n * x_ld;
@@ -48,8 +48,9 @@ int rmsnorm_forward(const float* x, int64_t x_ld, const float* weight, int64_t r
 }
 
 // dx += rstd * (w dy - x * rstd^2 * mean(w dy x))
-int rmsnorm_backward(const float* dy, int64_t dy_ld, const float* x, int64_t x_ld, const float* weight,
-                     const float* rstd, int64_t rows, int64_t cols, float* dx, int64_t dx_ld) {
+int rmsnorm_backward(const float* dy, int64_t dy_ld, const float* x, int64_t x_ld,
+                     const float* weight, const float* rstd, int64_t rows, int64_t cols, float* dx,
+                     int64_t dx_ld) {
   PALIMPSEST_REQUIRE(rows >= 0 && cols > 0 && x_ld >= cols && dy_ld >= cols && dx_ld >= cols);
   for (int64_t n = 0; n < rows; n++) {
     const float* g = dy + n * dy_ld;
@@ -81,8 +82,9 @@ int rmsnorm_backward(const float* dy, int64_t dy_ld, const float* x, int64_t x_l
   return PALIMPSEST_OK;
 }
 
-int rmsnorm_example_grad(const float* dy, int64_t dy_ld, const float* x, int64_t x_ld, const float* rstd,
-                         int64_t from, int64_t to, int64_t cols, float* d_weight) {
+int rmsnorm_example_grad(const float* dy, int64_t dy_ld, const float* x, int64_t x_ld,
+                         const float* rstd, int64_t from, int64_t to, int64_t cols,
+                         float* d_weight) {
   PALIMPSEST_REQUIRE(from >= 0 && to >= from && cols > 0 && x_ld >= cols && dy_ld >= cols);
   for (int64_t n = from; n < to; n++) {
     const float* g = dy + n * dy_ld;

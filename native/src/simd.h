@@ -1,5 +1,6 @@
-// Vectors of floats for one tier, with the few operations that the kernels are written in. All arithmetic is IEEE, nothing is
-// fused unless fma() is called, and a partial vector at the end of a row goes through the same operations as a full one.
+// Vectors of floats for one tier, with the few operations that the kernels are written in. All
+// arithmetic is IEEE, nothing is fused unless fma() is called, and a partial vector at the end of a
+// row goes through the same operations as a full one.
 #pragma once
 #include <cmath>
 
@@ -97,10 +98,12 @@ static inline void from_float(float x, float* out) { *out = x; }
 static inline void from_float(float x, bf16* out) {
   uint32_t bits;
   memcpy(&bits, &x, 4);
-  out->bits = x != x ? (uint16_t)((bits >> 16) | 0x40) : (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+  out->bits = x != x ? (uint16_t)((bits >> 16) | 0x40)
+                     : (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-// a * b + c; one rounding where the tier has the instruction, two in the portable tier (always the same within a tier).
+// a * b + c; one rounding where the tier has the instruction, two in the portable tier (always the
+// same within a tier).
 static inline vf fma(vf a, vf b, vf c) {
 #if defined(__AVX512F__)
   return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
@@ -137,12 +140,13 @@ static inline float largest(vf v) {
   float lanes[kWidth];
   store(lanes, v);
   for (int half = kWidth / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; i++) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
+    for (int i = 0; i < half; i++)
+      lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
   return lanes[0];
 }
 
-// e^x within 2 ulp on [-87.3, 88.7]; 0 below, infinity above, NaN for NaN. Cody-Waite reduction by ln 2 in two parts, then the degree-6
-// Taylor-like minimax polynomial of Cephes' expf.
+// e^x within 2 ulp on [-87.3, 88.7]; 0 below, infinity above, NaN for NaN. Cody-Waite reduction by
+// ln 2 in two parts, then the degree-6 Taylor-like minimax polynomial of Cephes' expf.
 static inline vf exp(vf x) {
   const vf shifter = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
   vf clamped = min(splat(88.722f), max(splat(-87.336f), x));
@@ -185,7 +189,8 @@ static inline void store(T* p, vf v, Full) {
   store(p, v);
 }
 
-// v with the lanes from n on replaced by another's: what a reduction must not see of a partial vector.
+// v with the lanes from n on replaced by another's: what a reduction must not see of a partial
+// vector.
 static inline vf keep(vf v, Full, vf) { return v; }
 static inline vi lane_numbers() {
   vi lane;
@@ -202,8 +207,8 @@ static inline void for_each_vector(int64_t cols, Body&& body) {
   if (i < cols) body(i, static_cast<int>(cols - i));
 }
 
-// Folds the vectors of [0, cols) into four accumulators, a = step(a, i, n), and these into one, in an order that depends on
-// cols only.
+// Folds the vectors of [0, cols) into four accumulators, a = step(a, i, n), and these into one, in
+// an order that depends on cols only.
 template <class A, class Step, class Join>
 static inline A fold(int64_t cols, A start, Step&& step, Join&& join) {
   A a = start, b = start, c = start, d = start;
@@ -292,8 +297,9 @@ static inline double sum(vd v) {
   return lanes[0];
 }
 
-// The sum in float64 of term(i, n) over a row, in an order that depends on cols only; lanes past the end do not count. Term is
-// a vector of floats, or of floats of which the squares are summed (square_sum_over), exactly.
+// The sum in float64 of term(i, n) over a row, in an order that depends on cols only; lanes past
+// the end do not count. Term is a vector of floats, or of floats of which the squares are summed
+// (square_sum_over), exactly.
 template <class Term>
 static inline double sum_over(int64_t cols, Term&& term) {
   vd low = {}, high = {};
@@ -318,7 +324,8 @@ static inline double square_sum_over(int64_t cols, Term&& term) {
 // Correctly rounded.
 static inline vf sqrt(vf v) {
 #if defined(__AVX512F__)
-  // The maskz forms, here and above, keep the compiler from warning of its own header's undefined operand.
+  // The maskz forms, here and above, keep the compiler from warning of its own header's undefined
+  // operand.
   return (vf)_mm512_maskz_sqrt_ps(0xffff, (__m512)v);
 #elif defined(__AVX2__)
   return (vf)_mm256_sqrt_ps((__m256)v);
@@ -347,7 +354,8 @@ static inline uint32_t lanes_of(vi mask) {
 #endif
 }
 
-// Writes the picked lanes of v one after the other. May write a whole vector at p, or n elements of a partial one.
+// Writes the picked lanes of v one after the other. May write a whole vector at p, or n elements of
+// a partial one.
 template <class N>
 static inline void compress(float* p, vf v, uint32_t lanes, N n) {
 #if defined(__AVX512F__)

@@ -1,4 +1,5 @@
-// What every kernel source includes: its tier's namespace, vectors, and the way to report a bad argument.
+// What every kernel source includes: its tier's namespace, vectors, and the way to report a bad
+// argument.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -17,11 +18,15 @@ struct bf16 {
 
 }  // namespace palimpsest
 
-#define PALIMPSEST_BEGIN namespace palimpsest { namespace PALIMPSEST_TIER {
-#define PALIMPSEST_END } }
+#define PALIMPSEST_BEGIN \
+  namespace palimpsest { \
+  namespace PALIMPSEST_TIER {
+#define PALIMPSEST_END \
+  }                    \
+  }
 
-#define PALIMPSEST_REQUIRE(condition)                                          \
-  do {                                                                         \
+#define PALIMPSEST_REQUIRE(condition)                                                \
+  do {                                                                               \
     if (!(condition)) return fail(PALIMPSEST_BAD_ARGUMENT, "not true: " #condition); \
   } while (0)
 

@@ -1,5 +1,6 @@
-// The noise kernel against integers that Java computed (noise_golden.inc, which a Java test checks too), on every tier that this
-// processor runs. Build and run: cmake -S native/test -B build && cmake --build build && ctest --test-dir build
+// The noise kernel against integers that Java computed (noise_golden.inc, which a Java test checks
+// too), on every tier that this processor runs. Build and run: cmake -S native/test -B build &&
+// cmake --build build && ctest --test-dir build
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -8,11 +9,12 @@
 
 #include "palimpsest.h"
 
-#define NOISE_TIER(tier)                                                                                          \
-  namespace palimpsest {                                                                                          \
-  namespace tier {                                                                                                \
-  int noise_accumulate(int64_t*, int64_t, int64_t, const uint32_t*, uint64_t, double, int64_t*, int64_t, int64_t*); \
-  }                                                                                                               \
+#define NOISE_TIER(tier)                                                                        \
+  namespace palimpsest {                                                                        \
+  namespace tier {                                                                              \
+  int noise_accumulate(int64_t*, int64_t, int64_t, const uint32_t*, uint64_t, double, int64_t*, \
+                       int64_t, int64_t*);                                                      \
+  }                                                                                             \
   }
 NOISE_TIER(portable)
 NOISE_TIER(avx2)
@@ -75,7 +77,8 @@ void golden_integers(const Tier& tier, const uint32_t* key) {
   for (const Golden& g : kGolden) {
     std::vector<int64_t> z(g.count), redo(1024);
     int64_t left = -1;
-    int status = tier.kernel(z.data(), g.count, g.first, key, g.step, g.sigma, redo.data(), 1024, &left);
+    int status =
+        tier.kernel(z.data(), g.count, g.first, key, g.step, g.sigma, redo.data(), 1024, &left);
     check(status == PALIMPSEST_OK, tier.name, "status of a good call");
     check(left == static_cast<int64_t>(g.redo.size()), tier.name, "number of undecided elements");
     for (int64_t i = 0; i < left && i < static_cast<int64_t>(g.redo.size()); i++) {
@@ -135,7 +138,8 @@ void time_it(const Tier& tier, const uint32_t* key) {
   for (int i = 0; i < 15; i++) {
     auto from = std::chrono::steady_clock::now();
     tier.kernel(sums.data(), count, 0, key, i, 0x1p20, redo.data(), 1024, &left);
-    double ns = std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - from).count();
+    double ns =
+        std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - from).count();
     best = ns / count < best ? ns / count : best;
   }
   std::printf("%-10s %.2f ns an element\n", tier.name, best);
