@@ -1,6 +1,7 @@
 package palimpsest.engine.generate;
 
 import java.util.Set;
+import palimpsest.engine.kernel.Sample;
 
 /**
  * How texts are sampled and by how many at once. The second never changes a text.
@@ -8,7 +9,7 @@ import java.util.Set;
  * @param streams how many token streams are decoded side by side, over all workers; with guidance a
  *     text takes two
  * @param maxNewTokens the greatest length of a text in tokens
- * @param temperature divides the logits; 0 takes the likeliest token always
+ * @param temperature divides the logits; 0 takes the likeliest token always, guidance or not
  * @param topK only the k likeliest tokens can be drawn; 0 for all
  * @param topP only the fewest tokens that have this much probability together can be drawn
  *     (Holtzman et al. 2020); 1 for all
@@ -50,6 +51,10 @@ public record GenerationSettings(
     if (!condition) {
       throw new IllegalArgumentException(message);
     }
+  }
+
+  Sample.Settings sampling() {
+    return new Sample.Settings(temperature, topK, topP, guidance);
   }
 
   /** Whether a text takes a second stream. */

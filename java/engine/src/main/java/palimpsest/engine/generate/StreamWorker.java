@@ -7,12 +7,12 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.kernel.Sample;
 import palimpsest.engine.model.Activations;
 import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.KeyValueCache;
 import palimpsest.engine.model.StreamGroup;
-import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
@@ -46,9 +46,9 @@ final class StreamWorker {
   private final KeyValueCache cache;
   private final StreamGroup group;
   private final Activations activations;
-  private final TokenSampler sampler;
-  private final Tensor draws;
-  private final Tensor drawn;
+  private final Sample.Settings sampling;
+  private final double[] draws;
+  private final int[] drawn;
   private final int[] rows;
   private final List<Text> active = new ArrayList<>();
   private final List<Integer> free = new ArrayList<>();
@@ -80,9 +80,9 @@ final class StreamWorker {
     activations =
         new Activations(
             decoder.config(), kernels, streams, headRows, Prefixes.rank(adapter), false, buffers);
-    sampler = new TokenSampler(settings, decoder.kernels());
-    draws = buffers.allocate(DType.F64, headRows);
-    drawn = buffers.allocate(DType.I32, headRows);
+    sampling = settings.sampling();
+    draws = new double[headRows];
+    drawn = new int[headRows];
     rows = new int[streams];
     for (int place = texts - 1; place >= 0; place--) {
       free.add(place);
@@ -147,16 +147,18 @@ final class StreamWorker {
       for (int i = 0; i < count; i++) {
         Text text = active.get(first + i);
         rows[i] = first + i;
-        rows[count + i] = active.size() + first + i;
-        draws.set(i, uniforms.at(text.request.index(), text.length));
+        if (settings.guided()) {
+          rows[count + i] = active.size() + first + i;
+        }
+        draws[i] = uniforms.at(text.request.index(), text.length);
       }
       int wanted = settings.guided() ? 2 * count : count;
       Tensor logits = decoder.logits(rows, 0, wanted, activations);
       Tensor generic = settings.guided() ? logits.rows(count, count) : null;
-      sampler.draw(logits.rows(0, count), generic, draws, drawn);
+      decoder.kernels().sample().forward(logits.rows(0, count), generic, sampling, draws, drawn);
       for (int i = 0; i < count; i++) {
         Text text = active.get(first + i);
-        int token = (int) drawn.get(i);
+        int token = drawn[i];
         text.tokens[text.length++] = token;
         text.last = token;
         text.lastGeneric = token;

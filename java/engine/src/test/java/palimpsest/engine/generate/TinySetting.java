@@ -1,0 +1,88 @@
+package palimpsest.engine.generate;
+
+import java.nio.file.Path;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.kernel.cpu.CpuKernels;
+import palimpsest.engine.kernel.reference.ReferenceKernels;
+import palimpsest.engine.model.Activations;
+import palimpsest.engine.model.Adapter;
+import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.TokenGroup;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+import palimpsest.testing.TinyModels;
+
+/** A small random model with an adapter that matters, and its logits by whole forward passes. */
+final class TinySetting implements AutoCloseable {
+  static final int POSITIONS = 64;
+
+  final Kernels kernels;
+  final Decoder decoder;
+  final Adapter adapter;
+  private final TensorArena arena = new TensorArena();
+  private final Activations activations;
+  private final TokenGroup group;
+
+  TinySetting(Kernels kernels, DecoderConfig config, Path folder) {
+    this.kernels = kernels;
+    try (ModelFolder model = TinyModels.write(config, folder)) {
+      decoder = new Decoder(model, kernels, false, POSITIONS);
+    }
+    adapter = new Adapter(config, 3, 6, Adapter.linearRoles(config), kernels, arena);
+    SplittableRandom random = new SplittableRandom(5);
+    for (long i = 0; i < adapter.size(); i++) {
+      adapter.parameters().set(i, 0.15 * random.nextGaussian());
+    }
+    adapter.pack();
+    activations =
+        new Activations(config, kernels, POSITIONS, POSITIONS, adapter.rank(), false, arena);
+    group = new TokenGroup(POSITIONS, 1, kernels.wide(), arena);
+  }
+
+  /** The reference, and the CPU library in both of its types. */
+  static Stream<Kernels> providers() {
+    return Stream.of(new ReferenceKernels(), new CpuKernels(DType.F32), new CpuKernels(DType.BF16));
+  }
+
+  /** Logits after each of the tokens, without a cache: [tokens][V]. */
+  double[][] logits(int... tokens) {
+    group.clear();
+    int[] closed = java.util.Arrays.copyOf(tokens, tokens.length + 1);
+    group.add(closed, 0);
+    decoder.forward(group, adapter, activations);
+    int[] rows = java.util.stream.IntStream.range(0, tokens.length).toArray();
+    return values(decoder.logits(rows, 0, rows.length, activations));
+  }
+
+  /** Log-softmax of {@link #logits} after the last of the tokens. */
+  double[] logProbabilities(int... tokens) {
+    return logSoftmax(logits(tokens)[tokens.length - 1]);
+  }
+
+  static double[] logSoftmax(double[] logits) {
+    double top = java.util.Arrays.stream(logits).max().orElseThrow();
+    double sum = java.util.Arrays.stream(logits).map(x -> Math.exp(x - top)).sum();
+    return java.util.Arrays.stream(logits).map(x -> x - top - Math.log(sum)).toArray();
+  }
+
+  static double[][] values(Tensor matrix) {
+    double[][] values = new double[(int) matrix.rows()][(int) matrix.cols()];
+    for (int i = 0; i < values.length; i++) {
+      for (int j = 0; j < values[i].length; j++) {
+        values[i][j] = matrix.get(i, j);
+      }
+    }
+    return values;
+  }
+
+  @Override
+  public void close() {
+    decoder.close();
+    arena.close();
+  }
+}
