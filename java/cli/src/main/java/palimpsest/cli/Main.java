@@ -25,6 +25,7 @@ import picocli.CommandLine.ParseResult;
     subcommands = {
       DemoCommand.class,
       SynthesizeCommand.class,
+      TrainCommand.class,
       SampleCommand.class,
       EpsilonCommand.class,
       CalibrateCommand.class,

@@ -337,9 +337,11 @@ public final class Synthesis {
     AtomicFiles.folder(
         target,
         out -> {
-          AtomicFiles.file(
-              out.resolve(destination.csv() ? RECORDS_CSV : RECORDS_JSONL),
-              RecordWriter.bytes(records, source.labels(), destination.csv()));
+          if (sampling.records() > 0) {
+            AtomicFiles.file(
+                out.resolve(destination.csv() ? RECORDS_CSV : RECORDS_JSONL),
+                RecordWriter.bytes(records, source.labels(), destination.csv()));
+          }
           Files.writeString(out.resolve(STATEMENT_TEXT), statement.text(), StandardCharsets.UTF_8);
           Files.writeString(
               out.resolve(STATEMENT_JSON),
