@@ -25,12 +25,10 @@ public final class AccountantBenchmark {
    */
   public static List<Measurement> run(int rounds, IntConsumer done) {
     MechanismSpec spec =
-        MechanismSpec.of(
-            NeighbouringRelation.ADD_REMOVE, NOISE, 1, BATCH, SIZE, STEPS, DELTA);
+        MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, NOISE, 1, BATCH, SIZE, STEPS, DELTA);
     List<Runnable> workloads =
         List.of(
-            () -> Accountant.of(spec).epsilon(DELTA),
-            () -> Calibration.noiseMultiplier(spec, EPSILON));
+            () -> Accountant.of(spec).epsilon(DELTA), () -> Calibration.calibrate(spec, EPSILON));
     double[][] seconds = new double[workloads.size()][rounds];
     double[] first = new double[workloads.size()];
     for (int w = 0; w < first.length; w++) {

@@ -115,8 +115,7 @@ final class KernelCases {
   /** A linear layer with its adapter, as training runs it. */
   private void linear(long in, long out) {
     String shape = in + "x" + out;
-    if (!wanted(
-        shape, "linear forward", "linear backward", "lora forward", "lora example_grad")) {
+    if (!wanted(shape, "linear forward", "linear backward", "lora forward", "lora example_grad")) {
       return;
     }
     LinearWeights weights = kernels.linear().pack(wide(out, in), null, true, arena);
@@ -339,8 +338,7 @@ final class KernelCases {
     }
     Tensor sums = arena.allocate(DType.I64, size);
     return List.of(
-        new KernelCase(
-            norm, 4.0 * size, Roof.COPY, () -> kernels.clip().exampleNorm(source)),
+        new KernelCase(norm, 4.0 * size, Roof.COPY, () -> kernels.clip().exampleNorm(source)),
         new KernelCase(
             accumulate,
             28.0 * size,
