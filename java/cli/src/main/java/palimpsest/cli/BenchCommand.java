@@ -17,6 +17,7 @@ import picocli.CommandLine.Spec;
       BenchStepCommand.class,
       BenchKernelCommand.class,
       BenchNoiseCommand.class,
+      BenchAccountantCommand.class,
     },
     footer = {"", "Example: palimpsest bench step --length 64,256"})
 final class BenchCommand implements Runnable {

@@ -76,6 +76,26 @@ class BenchCommandTest {
   }
 
   @Test
+  void theJavaNoiseIsMeasuredAgainstTheKernel() throws IOException {
+    JsonNode rows = measurements(CommandLineRun.of("bench", "noise", "--json", "--rounds", "3"));
+    assertEquals(2, rows.size());
+    for (JsonNode row : rows) {
+      assertEquals("ns/element", row.get("unit").textValue());
+      assertTrue(row.get("rate").doubleValue() > 0);
+    }
+    assertTrue(rows.get(1).get("ratio").doubleValue() > 0);
+  }
+
+  @Test
+  void theAccountantIsTimed() throws IOException {
+    JsonNode rows =
+        measurements(CommandLineRun.of("bench", "accountant", "--json", "--rounds", "3"));
+    assertEquals(2, rows.size());
+    assertTrue(rows.get(0).get("workload").textValue().startsWith("epsilon"));
+    assertTrue(rows.get(1).get("median_s").doubleValue() > 0);
+  }
+
+  @Test
   void badSettingsAreNamed() {
     for (String[] args :
         new String[][] {

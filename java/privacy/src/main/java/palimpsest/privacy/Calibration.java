@@ -35,7 +35,7 @@ public final class Calibration {
   public static MechanismSpec calibrate(MechanismSpec unit, double targetEpsilon) {
     requireTarget(unit, targetEpsilon);
     double mu = 1 / AnalyticGaussian.noiseMultiplier(targetEpsilon, unit.delta());
-    DoubleUnaryOperator epsilon = sigma -> epsilon(unit.withNoiseMultiplier(sigma));
+    DoubleUnaryOperator epsilon = sigma -> epsilon(unit.withNoiseMultiplier(sigma), targetEpsilon);
     return unit.withNoiseMultiplier(
         leastNoise(epsilon, targetEpsilon, centralLimitNoise(unit, mu)));
   }
@@ -49,18 +49,18 @@ public final class Calibration {
     requireTarget(spec, epsilon);
     int low = 0;
     long high = 1;
-    while (high < Integer.MAX_VALUE && epsilon(spec.withSteps((int) high)) <= epsilon) {
+    while (high < Integer.MAX_VALUE && epsilon(spec.withSteps((int) high), epsilon) <= epsilon) {
       low = (int) high;
       high = Math.min(Integer.MAX_VALUE, 2 * high);
     }
     if (low > 0
         && high == Integer.MAX_VALUE
-        && epsilon(spec.withSteps(Integer.MAX_VALUE)) <= epsilon) {
+        && epsilon(spec.withSteps(Integer.MAX_VALUE), epsilon) <= epsilon) {
       return Integer.MAX_VALUE;
     }
     while (high - low > 1) {
       int middle = (int) ((low + high) / 2);
-      if (epsilon(spec.withSteps(middle)) <= epsilon) {
+      if (epsilon(spec.withSteps(middle), epsilon) <= epsilon) {
         low = middle;
       } else {
         high = middle;
@@ -69,9 +69,10 @@ public final class Calibration {
     return low;
   }
 
-  private static double epsilon(MechanismSpec spec) {
+  private static double epsilon(MechanismSpec spec, double target) {
     PrivacyEvent event = new PrivacyEvent.PoissonGaussian(spec);
-    return PrivacyLoss.of(spec.relation(), List.of(event)).epsilon(spec.delta()).upper();
+    PrivacyLoss loss = PrivacyLoss.of(spec.relation(), List.of(event));
+    return loss.epsilonAgainst(spec.delta(), target);
   }
 
   /** Where the central limit puts the noise: a start for the search, never an answer. */

@@ -28,8 +28,8 @@ final class LossCells {
     }
   };
 
-  /** Candidate shifts of the lower bound's grid per step. */
-  private static final int SHIFTS = 1024;
+  /** Candidate shifts of the lower bound's grid per step: the one with most mean loss is taken. */
+  private static final int SHIFTS = 8;
 
   private final double step;
   private final long first;
@@ -120,6 +120,9 @@ final class LossCells {
 
   /**
    * A distribution that the loss of P against Q (of Q against P when {@code exchanged}) dominates.
+   *
+   * <p>Sampling piles up mass at the lowest losses of P against Q, so the grid is filled from that
+   * end in both directions, and what finds no partner is at the other end, in the far tail.
    */
   LossPmf lower(boolean exchanged) {
     int n = massP.length;
@@ -130,52 +133,66 @@ final class LossCells {
       mass[i] = exchanged ? massQ[j] : massP[j];
       rise[i] = atomLoss(mass[i], exchanged ? upperQ[j] : upperP[j], first + j);
     }
-    double shift = bestShift(mass, rise);
-    long from = (exchanged ? -(first + n) : first) - 1;
-    return new LossPmf(from, gather(mass, rise, shift), step, shift, 0);
+    long origin = (exchanged ? -(first + n) : first) - 1;
+    LossPmf best = null;
+    double most = Double.NEGATIVE_INFINITY;
+    for (int k = 0; k < SHIFTS; k++) {
+      double shift = step * k / SHIFTS;
+      double[] gathered = gather(mass, rise, shift, exchanged);
+      LossPmf candidate = new LossPmf(origin, gathered, step, shift, 0);
+      double mean = candidate.mean();
+      if (mean > most) {
+        most = mean;
+        best = candidate;
+      }
+    }
+    return best;
   }
 
   /**
-   * Moves atoms onto the grid by merging, which is post-processing: from the top down, each grid
-   * point takes the atoms at or above it and, to bring their common loss down to its own, as much
-   * as it needs of the atoms below. Only an excess that is left at the very bottom is rounded down.
-   * The error is of second order in the step, whereas rounding every atom down would be of first.
+   * Moves atoms onto the grid by merging, which is post-processing: each grid point in turn takes
+   * the atoms that lie behind it and, to bring their common loss to its own, as much as it needs of
+   * the atoms ahead. The error is of second order in the step, whereas rounding every atom down
+   * would be of first.
    *
    * @param mass masses of the atoms, in rising order of loss
    * @param rise loss of atom i above the i-th cell's lower end, in [0, step]
+   * @param falling whether points are taken in falling order; atoms without a partner are then
+   *     rounded down, whereas in rising order they are dropped
    * @return masses at grid points, point i + 1 being {@code shift} above the i-th cell's lower end
    */
-  private double[] gather(double[] mass, double[] rise, double shift) {
+  private double[] gather(double[] mass, double[] rise, double shift, boolean falling) {
     int n = mass.length;
     double[] out = new double[n + 1];
-    double[] left = mass.clone();
-    int top = n - 1;
-    for (int point = n; point >= 0 && top >= 0; point--) {
-      double excess = 0;
-      for (; top >= 0 && above(top, point, rise, shift) >= 0; top--) {
-        excess -= left[top] * Math.expm1(-above(top, point, rise, shift));
-        out[point] += left[top];
-      }
-      while (excess > 0 && top >= 0) {
-        double deficit = left[top] * Math.expm1(-above(top, point, rise, shift));
-        if (deficit > excess) {
-          double taken = left[top] * (excess / deficit);
+    int side = falling ? 1 : -1;
+    int atom = falling ? n - 1 : 0;
+    double left = mass[atom];
+    for (int k = 0; k <= n && atom >= 0 && atom < n; k++) {
+      int point = falling ? n - k : k;
+      double need = 0;
+      boolean open = true;
+      while (open && atom >= 0 && atom < n) {
+        double above = (atom + 1 - point) * step + rise[atom] - shift;
+        double worth = -side * left * Math.expm1(-above);
+        if (side * above < 0 && need + worth <= 0) {
+          // The atom lies ahead and more than covers the need: only a part of it is taken.
+          double taken = need > 0 ? left * (need / -worth) : 0;
           out[point] += taken;
-          left[top] -= taken;
-          excess = 0;
+          left -= taken;
+          need = 0;
+          open = false;
         } else {
-          out[point] += left[top];
-          excess -= deficit;
-          top--;
+          need += worth;
+          out[point] += left;
+          atom -= side;
+          left = atom >= 0 && atom < n ? mass[atom] : 0;
         }
+      }
+      if (need > 0 && !falling) {
+        out[point] = 0;
       }
     }
     return out;
-  }
-
-  /** Loss of atom {@code i} above grid point {@code point}. */
-  private double above(int i, int point, double[] rise, double shift) {
-    return (i + 1 - point) * step + rise[i] - shift;
   }
 
   /** Loss of a cell merged to one atom, above the cell's lower end, with a margin for round-off. */
@@ -186,31 +203,5 @@ final class LossCells {
     double full = -Math.expm1(-step);
     double loss = -Math.log1p(-full * Math.min(1, upper / mass));
     return Math.max(0, Math.min(step, loss - 1e-13 * (1 + Math.abs(k * step))));
-  }
-
-  /**
-   * The shift of the grid that loses least mean loss when every atom is rounded down to it. Plain
-   * rounding down costs half a step per composition.
-   */
-  private double bestShift(double[] mass, double[] rise) {
-    double[] bucket = new double[SHIFTS + 1];
-    double total = 0;
-    for (int i = 0; i < mass.length; i++) {
-      bucket[(int) Math.min(SHIFTS, rise[i] / step * SHIFTS)] += mass[i];
-      total += mass[i];
-    }
-    double below = 0;
-    double best = Double.NEGATIVE_INFINITY;
-    double shift = 0;
-    for (int j = 0; j <= SHIFTS; j++) {
-      double candidate = step * j / SHIFTS;
-      double gain = candidate * total - step * below;
-      if (gain > best) {
-        best = gain;
-        shift = candidate;
-      }
-      below += bucket[j];
-    }
-    return shift;
   }
 }

@@ -37,6 +37,17 @@ final class LossPmf {
     return new LossPmf(first, mass, a.step, 0, (1 - weight) * a.infinity + weight * b.infinity);
   }
 
+  /** Sum of mass times loss over the finite losses. */
+  double mean() {
+    double sum = 0;
+    double moment = 0;
+    for (int i = 0; i < mass.length; i++) {
+      sum += mass[i];
+      moment += mass[i] * i;
+    }
+    return moment * step + sum * (first * step + shift);
+  }
+
   /** ln E[e^{t L}] over the finite losses with its first two derivatives in t. */
   record Cumulant(double value, double slope, double curvature) {}
 

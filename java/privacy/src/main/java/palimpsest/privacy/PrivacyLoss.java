@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Predicate;
 
 /**
  * The privacy loss of a list of events, bounded from both sides by discrete privacy-loss
@@ -22,7 +23,11 @@ public final class PrivacyLoss {
   private static final double MOST_CELLS = 1 << 21;
 
   /** A lower and an upper bound of one quantity. */
-  public record Interval(double lower, double upper) {}
+  public record Interval(double lower, double upper) {
+    private Interval and(Interval other) {
+      return new Interval(Math.max(lower, other.lower), Math.min(upper, other.upper));
+    }
+  }
 
   private record Term(StepLoss loss, long count) {}
 
@@ -91,8 +96,23 @@ public final class PrivacyLoss {
       double exact = gaussianMu == 0 ? 0 : AnalyticGaussian.epsilon(gaussianMu, delta);
       return new Interval(exact * (1 - ROUNDING), exact * (1 + ROUNDING));
     }
-    double z = -SpecialFunctions.quantileOfLog(Math.log(delta) - Math.log(1e10 * totalCount()));
-    return refine(accuracy, z, grid -> grid.epsilon(delta));
+    return refine(
+        accuracy, tailQuantile(delta), (grid, add) -> grid.epsilon(delta, add), _ -> false);
+  }
+
+  /**
+   * The upper bound of {@link #epsilon(double)}, or one that is higher but already settles on which
+   * side of {@code target} it lies: cheaper in a search. It is at most {@code target} exactly when
+   * the full answer is.
+   */
+  double epsilonAgainst(double delta, double target) {
+    if (unbounded || terms.isEmpty()) {
+      return epsilon(delta).upper();
+    }
+    Predicate<Interval> settled = known -> known.upper() <= target || known.lower() > target;
+    return refine(
+            DEFAULT_ACCURACY, tailQuantile(delta), (grid, add) -> grid.epsilon(delta, add), settled)
+        .upper();
   }
 
   /**
@@ -115,16 +135,12 @@ public final class PrivacyLoss {
       double exact = gaussianMu == 0 ? 0 : AnalyticGaussian.delta(gaussianMu, epsilon);
       return new Interval(exact * (1 - ROUNDING), Math.min(1, exact * (1 + ROUNDING)));
     }
-    return refine(accuracy, 14, grid -> grid.delta(epsilon));
+    return refine(accuracy, 14, (grid, add) -> grid.delta(epsilon, add), _ -> false);
   }
 
-  /** An upper bound of the smallest epsilon on one coarse grid: cheap, safe, a little high. */
-  double coarseEpsilon(double delta) {
-    if (unbounded || terms.isEmpty()) {
-      return epsilon(delta).upper();
-    }
-    double z = -SpecialFunctions.quantileOfLog(Math.log(delta) - Math.log(1e10 * totalCount()));
-    return new Grid(Math.max(startingStep(), finestStep(z)), z).epsilonAbove(delta);
+  /** The normal quantile beyond which all events together have a negligible part of delta. */
+  private double tailQuantile(double delta) {
+    return -SpecialFunctions.quantileOfLog(Math.log(delta) - Math.log(1e10 * totalCount()));
   }
 
   private double totalCount() {
@@ -151,31 +167,46 @@ public final class PrivacyLoss {
   }
 
   private interface Question {
-    Interval ask(Grid grid);
+    Interval ask(Grid grid, boolean add);
   }
 
-  /** Asks on finer and finer grids; the error of both bounds falls with the square of the step. */
-  private Interval refine(double accuracy, double z, Question question) {
+  /**
+   * Asks on finer and finer grids; the error of both bounds falls with the square of the step. A
+   * direction that can no longer be the worse one is not asked again.
+   */
+  private Interval refine(
+      double accuracy, double z, Question question, Predicate<Interval> settled) {
     double finest = finestStep(z);
     double step = Math.max(finest, startingStep());
-    Interval best = question.ask(new Grid(step, z));
+    Grid grid = new Grid(step, z);
+    Interval remove = question.ask(grid, false);
+    Interval add = symmetric() ? remove : question.ask(grid, true);
+    Interval best = worse(remove, add);
     double width = exact() ? best.upper() - best.lower() : Double.POSITIVE_INFINITY;
     for (int round = 1; round < ROUNDS && step > finest; round++) {
-      if (!(width > accuracy * best.upper()) || Double.isInfinite(best.upper())) {
+      boolean close = !(width > accuracy * best.upper()) || Double.isInfinite(best.upper());
+      if (close || settled.test(best)) {
         break;
       }
       double factor = Math.sqrt(0.6 * accuracy * best.upper() / width);
       double next = Math.max(finest, step * Math.max(1.0 / 32, Math.min(0.5, factor)));
-      Interval answer = question.ask(new Grid(next, z));
-      double gained = Math.max(0, best.upper() - answer.upper());
-      best =
-          new Interval(
-              Math.max(best.lower(), answer.lower()), Math.min(best.upper(), answer.upper()));
+      grid = new Grid(next, z);
+      boolean askRemove = remove.upper() > add.lower();
+      boolean askAdd = !symmetric() && add.upper() > remove.lower();
+      remove = askRemove || symmetric() ? remove.and(question.ask(grid, false)) : remove;
+      add = symmetric() ? remove : askAdd ? add.and(question.ask(grid, true)) : add;
+      double gained = best.upper();
+      best = worse(remove, add);
+      gained -= best.upper();
       double ratio = next / step;
       width = exact() ? best.upper() - best.lower() : gained * ratio * ratio / (1 - ratio * ratio);
       step = next;
     }
     return best;
+  }
+
+  private static Interval worse(Interval a, Interval b) {
+    return new Interval(Math.max(a.lower(), b.lower()), Math.max(a.upper(), b.upper()));
   }
 
   private boolean exact() {
@@ -194,51 +225,31 @@ public final class PrivacyLoss {
       bounds = terms.stream().map(term -> term.loss().discretise(step, z)).toList();
     }
 
-    Interval epsilon(double delta) {
-      double lower = Double.NEGATIVE_INFINITY;
-      for (Composition part : compositions(false)) {
-        lower = Math.max(lower, part.epsilonBelow(delta));
-      }
-      double upper = epsilonAbove(delta);
-      return new Interval(Math.min(upper, Math.max(0, lower * (1 - ROUNDING))), upper);
+    Interval epsilon(double delta, boolean add) {
+      List<Composition.Part> known = parts(false, add);
+      double lower = known.isEmpty() ? 0 : new Composition(known).epsilonBelow(delta);
+      double upper = new Composition(parts(true, add)).epsilonAbove(delta) * (1 + ROUNDING);
+      return new Interval(Math.min(upper, lower * (1 - ROUNDING)), upper);
     }
 
-    double epsilonAbove(double delta) {
-      double upper = 0;
-      for (Composition part : compositions(true)) {
-        upper = Math.max(upper, part.epsilonAbove(delta));
-      }
-      return upper * (1 + ROUNDING);
-    }
-
-    Interval delta(double epsilon) {
-      double lower = 0;
-      for (Composition part : compositions(false)) {
-        lower = Math.max(lower, part.deltaBelow(epsilon * (1 + ROUNDING)));
-      }
-      double upper = 0;
-      for (Composition part : compositions(true)) {
-        upper = Math.max(upper, part.deltaAbove(epsilon * (1 - ROUNDING)));
-      }
+    Interval delta(double epsilon, boolean add) {
+      List<Composition.Part> known = parts(false, add);
+      double least = epsilon * (1 + ROUNDING);
+      double lower = known.isEmpty() ? 0 : new Composition(known).deltaBelow(least);
+      double upper = new Composition(parts(true, add)).deltaAbove(epsilon * (1 - ROUNDING));
       return new Interval(Math.min(lower, upper), upper);
     }
 
-    /** One composition per direction; from below, events without a lower bound count as free. */
-    private List<Composition> compositions(boolean upper) {
-      List<Composition> out = new ArrayList<>();
-      for (boolean add : symmetric() ? new boolean[] {false} : new boolean[] {false, true}) {
-        List<Composition.Part> parts = new ArrayList<>();
-        for (int i = 0; i < terms.size(); i++) {
-          if (upper || terms.get(i).loss().exact()) {
-            LossPmf pmf = upper ? bounds.get(i).upper(add) : bounds.get(i).lower(add);
-            parts.add(new Composition.Part(pmf, terms.get(i).count()));
-          }
-        }
-        if (!parts.isEmpty()) {
-          out.add(new Composition(parts));
+    /** From below, events without a lower bound count as free. */
+    private List<Composition.Part> parts(boolean upper, boolean add) {
+      List<Composition.Part> parts = new ArrayList<>();
+      for (int i = 0; i < terms.size(); i++) {
+        if (upper || terms.get(i).loss().exact()) {
+          LossPmf pmf = upper ? bounds.get(i).upper(add) : bounds.get(i).lower(add);
+          parts.add(new Composition.Part(pmf, terms.get(i).count()));
         }
       }
-      return out;
+      return parts;
     }
   }
 }

@@ -61,7 +61,7 @@ public final class KernelBenchmark implements AutoCloseable {
       for (int rows : ROWS) {
         try (TensorArena arena = new TensorArena()) {
           measure(
-              KernelCases.of(model.getKey(), model.getValue(), kernels, rows, arena),
+              KernelCases.of(model.getKey(), model.getValue(), kernels, rows, filter, arena),
               filter,
               measured);
         }
@@ -69,7 +69,7 @@ public final class KernelBenchmark implements AutoCloseable {
       }
     }
     try (TensorArena arena = new TensorArena()) {
-      measure(KernelCases.ofParameters(kernels, ADAPTER_SIZE, arena), filter, measured);
+      measure(KernelCases.ofParameters(kernels, ADAPTER_SIZE, filter, arena), filter, measured);
     }
     done.accept(SETS);
     return measured;

@@ -1,6 +1,7 @@
 package palimpsest.synth.bench;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import palimpsest.engine.kernel.Activation;
@@ -26,27 +27,39 @@ final class KernelCases {
   private final DecoderConfig config;
   private final Kernels kernels;
   private final int rows;
+  private final String filter;
   private final TensorArena arena;
   private final SplittableRandom random = new SplittableRandom(5);
   private final List<KernelCase> cases = new ArrayList<>();
 
   private KernelCases(
-      String model, DecoderConfig config, Kernels kernels, int rows, TensorArena arena) {
+      String model,
+      DecoderConfig config,
+      Kernels kernels,
+      int rows,
+      String filter,
+      TensorArena arena) {
     this.model = model;
     this.config = config;
     this.kernels = kernels;
     this.rows = rows;
+    this.filter = filter;
     this.arena = arena;
   }
 
   /**
-   * All cases of a model.
+   * The cases of a model whose name contains {@code filter}.
    *
    * @param arena holds their operands
    */
   static List<KernelCase> of(
-      String model, DecoderConfig config, Kernels kernels, int rows, TensorArena arena) {
-    KernelCases cases = new KernelCases(model, config, kernels, rows, arena);
+      String model,
+      DecoderConfig config,
+      Kernels kernels,
+      int rows,
+      String filter,
+      TensorArena arena) {
+    KernelCases cases = new KernelCases(model, config, kernels, rows, filter, arena);
     cases.linears();
     cases.attention();
     cases.norms();
@@ -69,9 +82,19 @@ final class KernelCases {
     return tensor;
   }
 
+  private String name(String kernel, String shape) {
+    return "%s %s %s rows %d".formatted(kernel, model, shape, rows);
+  }
+
+  /** Operands are made only for what will run. */
+  private boolean wanted(String shape, String... kernelsOfShape) {
+    return Arrays.stream(kernelsOfShape).anyMatch(kernel -> name(kernel, shape).contains(filter));
+  }
+
   private void add(String kernel, String shape, double work, Roof roof, Runnable run) {
-    cases.add(
-        new KernelCase("%s %s %s rows %d".formatted(kernel, model, shape, rows), work, roof, run));
+    if (wanted(shape, kernel)) {
+      cases.add(new KernelCase(name(kernel, shape), work, roof, run));
+    }
   }
 
   private void linears() {
@@ -92,6 +115,9 @@ final class KernelCases {
   /** A linear layer with its adapter, as training runs it. */
   private void linear(long in, long out) {
     String shape = in + "x" + out;
+    if (!wanted(shape, "linear forward", "linear backward", "lora forward", "lora example_grad")) {
+      return;
+    }
     LinearWeights weights = kernels.linear().pack(wide(out, in), null, true, arena);
     LoraFactors factors = kernels.lora().allocate(RANK, in, out, arena);
     kernels.lora().pack(wide(RANK, in), wide(out, RANK), SCALE, factors);
@@ -133,6 +159,11 @@ final class KernelCases {
   /** The output layer and its loss. */
   private void head(long in, long vocabulary) {
     String shape = in + "x" + vocabulary;
+    String loss = "V " + vocabulary;
+    if (!wanted(shape, "linear forward", "linear backward")
+        && !wanted(loss, "crossentropy forward", "crossentropy backward")) {
+      return;
+    }
     LinearWeights weights = kernels.linear().pack(wide(vocabulary, in), null, true, arena);
     Tensor x = compute(rows, in);
     Tensor logits = wide(rows, vocabulary);
@@ -161,13 +192,13 @@ final class KernelCases {
         () -> kernels.linear().backward(dLogits, weights, null, null, dx, false));
     add(
         "crossentropy forward",
-        "V " + vocabulary,
+        loss,
         numbers * bytes(logits),
         Roof.COPY,
         () -> kernels.crossentropy().forward(logits, targets, nll, lse));
     add(
         "crossentropy backward",
-        "V " + vocabulary,
+        loss,
         numbers * (bytes(logits) + bytes(dLogits)),
         Roof.COPY,
         () -> kernels.crossentropy().backward(logits, targets, each, lse, dLogits));
@@ -284,28 +315,32 @@ final class KernelCases {
   }
 
   /**
-   * What a step does to the trained parameters.
+   * What clipping does to an example's gradient.
    *
-   * @param size n
+   * @param size n, the trained parameters
    */
-  static List<KernelCase> ofParameters(Kernels kernels, long size, TensorArena arena) {
+  static List<KernelCase> ofParameters(
+      Kernels kernels, long size, String filter, TensorArena arena) {
+    String norm = "clip example_norm n " + size;
+    String accumulate = "clip accumulate n " + size;
+    if (!norm.contains(filter) && !accumulate.contains(filter)) {
+      return List.of();
+    }
     SplittableRandom random = new SplittableRandom(6);
     Tensor source = arena.allocate(kernels.wide(), size);
     for (long i = 0; i < size; i++) {
       source.set(i, 1e-3 * random.nextGaussian());
     }
-    Tensor gradient = arena.allocate(kernels.wide(), size).copyFrom(source);
+    // Integers already, so that a factor of 1 leaves them alike from run to run.
+    Tensor gradient = arena.allocate(kernels.wide(), size);
+    for (long i = 0; i < size; i++) {
+      gradient.set(i, Math.rint(100 * random.nextGaussian()));
+    }
     Tensor sums = arena.allocate(DType.I64, size);
-    String shape = " n " + size;
     return List.of(
+        new KernelCase(norm, 4.0 * size, Roof.COPY, () -> kernels.clip().exampleNorm(source)),
         new KernelCase(
-            "clip example_norm" + shape,
-            4.0 * size,
-            Roof.COPY,
-            () -> kernels.clip().exampleNorm(source)),
-        // A factor of 1 keeps the integers of the last run as they are, so each run works alike.
-        new KernelCase(
-            "clip accumulate" + shape,
+            accumulate,
             28.0 * size,
             Roof.COPY,
             () -> kernels.clip().accumulate(gradient, 1, 20, sums)));

@@ -1,0 +1,135 @@
+package palimpsest.engine.model;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+
+/**
+ * Every example's gradient by every parameter, in the open: what clever ways to norms and sums are
+ * checked against. A tied output layer adds to the embedding.
+ */
+final class FullGradients implements ParameterGradients {
+  private record Place(Role role, int layer, boolean bias) {}
+
+  private final DecoderConfig config;
+  private final Kernels kernels;
+  private final TokenGroup group;
+  private final List<Map<Place, Tensor>> examples = new ArrayList<>();
+
+  FullGradients(Decoder decoder, TokenGroup group, TensorArena arena) {
+    config = decoder.config();
+    kernels = decoder.kernels();
+    this.group = group;
+    for (int e = 0; e < group.examples(); e++) {
+      Map<Place, Tensor> tensors = new HashMap<>();
+      for (TensorNames.Slot slot : TensorNames.of(config).slots()) {
+        long[] shape =
+            slot.inputMajor() ? new long[] {slot.shape()[1], slot.shape()[0]} : slot.shape();
+        tensors.put(
+            new Place(slot.role(), slot.layer(), slot.bias()),
+            arena.allocate(kernels.wide(), shape));
+      }
+      examples.add(tensors);
+    }
+  }
+
+  /** An example's gradient by one tensor; null if the model has no such tensor. */
+  Tensor gradient(int example, Role role, int layer, boolean bias) {
+    return examples.get(example).get(new Place(role, layer, bias));
+  }
+
+  /** Squared L2 norm of an example's gradient by one tensor. */
+  double square(int example, Role role, int layer, boolean bias) {
+    Tensor tensor = gradient(example, role, layer, bias);
+    double sum = 0;
+    for (long i = 0; i < tensor.size(); i++) {
+      sum += tensor.get(i) * tensor.get(i);
+    }
+    return sum;
+  }
+
+  @Override
+  public boolean reachesEmbedding() {
+    return true;
+  }
+
+  @Override
+  public void linear(Role role, int layer, Tensor x, Tensor dy, Tensor u, Tensor du) {
+    for (int e = 0; e < examples.size(); e++) {
+      Tensor weight = gradient(e, role, layer, false);
+      Tensor bias = gradient(e, role, layer, true);
+      kernels.linear().exampleGrad(x, dy, group.rowStart(e), group.rowStart(e + 1), weight, bias);
+    }
+  }
+
+  @Override
+  public void norm(Role role, int layer, Tensor dy, Tensor x, Tensor mean, Tensor rstd) {
+    for (int e = 0; e < examples.size(); e++) {
+      norm(e, role, layer, dy, x, mean, rstd, group.rowStart(e), group.rowStart(e + 1));
+    }
+  }
+
+  private void norm(
+      int example,
+      Role role,
+      int layer,
+      Tensor dy,
+      Tensor x,
+      Tensor mean,
+      Tensor rstd,
+      long from,
+      long to) {
+    Tensor weight = gradient(example, role, layer, false);
+    if (mean == null) {
+      kernels.rmsnorm().exampleGrad(dy, x, rstd, from, to, weight);
+    } else {
+      Tensor bias = gradient(example, role, layer, true);
+      kernels.layernorm().exampleGrad(dy, x, mean, rstd, from, to, weight, bias);
+    }
+  }
+
+  /** Rows of a chunk of weighted rows that are an example's. */
+  private long clampToChunk(int headRow, long first, long count) {
+    return Math.clamp(headRow - first, 0, count);
+  }
+
+  @Override
+  public void headNorm(long first, Tensor dy, Tensor x, Tensor mean, Tensor rstd) {
+    for (int e = 0; e < examples.size(); e++) {
+      long from = clampToChunk(group.headStart(e), first, dy.rows());
+      long to = clampToChunk(group.headStart(e + 1), first, dy.rows());
+      norm(e, Role.FINAL_NORM, 0, dy, x, mean, rstd, from, to);
+    }
+  }
+
+  @Override
+  public void head(long first, Tensor h, Tensor dLogits) {
+    Role role = config.tiedHead() ? Role.EMBEDDING : Role.HEAD;
+    for (int e = 0; e < examples.size(); e++) {
+      long from = clampToChunk(group.headStart(e), first, h.rows());
+      long to = clampToChunk(group.headStart(e + 1), first, h.rows());
+      kernels.linear().exampleGrad(h, dLogits, from, to, gradient(e, role, 0, false), null);
+    }
+  }
+
+  @Override
+  public void embedding(Tensor dx) {
+    for (int e = 0; e < examples.size(); e++) {
+      kernels
+          .embedding()
+          .exampleGrad(
+              group.ids(),
+              group.positions(),
+              dx,
+              group.rowStart(e),
+              group.rowStart(e + 1),
+              config.embeddingScale(),
+              gradient(e, Role.EMBEDDING, 0, false),
+              gradient(e, Role.POSITIONS, 0, false));
+    }
+  }
+}
