@@ -21,7 +21,11 @@ public final class RenyiAccountant {
   private final double[] divergence;
   private final double delta;
 
-  private RenyiAccountant(double[] orders, double[] divergence, double delta) {
+  /**
+   * The account whose divergence at {@code orders[i]} is {@code divergence[i]}, save an event of
+   * mass {@code delta}.
+   */
+  RenyiAccountant(double[] orders, double[] divergence, double delta) {
     this.orders = orders;
     this.divergence = divergence;
     this.delta = delta;
@@ -74,6 +78,21 @@ public final class RenyiAccountant {
       best = Math.min(best, free ? 0 : Math.max(0, bound));
     }
     return best;
+  }
+
+  /** The orders. */
+  double[] orders() {
+    return orders.clone();
+  }
+
+  /** The divergence at each order, infinite loss left out. */
+  double[] divergences() {
+    return divergence.clone();
+  }
+
+  /** Probability of infinite loss, which the divergences leave out. */
+  double infiniteLoss() {
+    return delta;
   }
 
   /** An upper bound of delta at {@code epsilon >= 0}. */

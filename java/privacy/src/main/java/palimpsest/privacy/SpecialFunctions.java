@@ -163,6 +163,9 @@ public final class SpecialFunctions {
     if (x < 2.5) {
       return logGammaNearTwo(x - 2);
     }
+    if (x < 4) {
+      return logGamma(x - 1) + Math.log(x - 1);
+    }
     double product = 1;
     double y = x;
     while (y < 12) {
