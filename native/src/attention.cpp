@@ -109,14 +109,25 @@ void gather(const T* source, int64_t ld, const Span& span, int64_t head0, int64_
   }
 }
 
-// scores[key][lane] = rows[key] . transposed[.][lane] for the keys of whole tiles in [first, end).
+// scores[key][lane] = rows[key] . transposed[.][lane] for the keys of whole tiles in [first, end)
+// and the lanes of the first V vectors.
+template <int V>
 void score(const float* rows, int64_t d, const float* transposed, Keys keys, float* scores) {
   for (int64_t key = keys.first; key < keys.end; key += kTileRows) {
-    vf c[kTileRows][kVectors] = {};
-    multiply<kTileRows, kVectors>(c, rows + key * d, d, d, transposed);
+    vf c[kTileRows][V] = {};
+    multiply<kTileRows, V>(c, rows + key * d, d, d, transposed);
     for (int i = 0; i < kTileRows; i++)
-      for (int v = 0; v < kVectors; v++) store(scores + (key + i) * kPanel + v * kWidth, c[i][v]);
+      for (int v = 0; v < V; v++) store(scores + (key + i) * kPanel + v * kWidth, c[i][v]);
   }
+}
+
+// The same for as few vectors as hold the lanes: a new token of a stream has few.
+void score(const float* rows, int64_t d, const float* transposed, Keys keys, int64_t lanes,
+           float* scores) {
+  if (lanes <= kWidth)
+    score<1>(rows, d, transposed, keys, scores);
+  else
+    score<kVectors>(rows, d, transposed, keys, scores);
 }
 
 // Lanes' positions among the keys; -1 for lanes beyond the last.
@@ -144,21 +155,30 @@ void write(const float* values, int64_t d, void* base, bool is_bf16, int64_t off
     write(values, d, static_cast<float*>(base) + offset);
 }
 
-// out[lane] = factor[lane] * sum over keys of weights[key][lane] * panels[key], handed to `emit`
-// lane by lane.
+// rows[r] = sum over keys of weights[key][r] * panels[key] for R lanes.
+template <int R>
+void combine_lanes(const float* weights, Keys keys, const float* panels, int64_t padded_keys,
+                   int64_t d, float* rows) {
+  const int64_t dp = round_up(d, kPanel);
+  for (int64_t i = 0; i < d; i += kPanel) {
+    vf c[R][kVectors] = {};
+    multiply_lanes<R, kVectors>(c, weights + keys.first * kPanel, keys.end - keys.first,
+                                panels + i * padded_keys + keys.first * kPanel);
+    for (int r = 0; r < R; r++)
+      for (int v = 0; v < kVectors; v++) store(rows + r * dp + i + v * kWidth, c[r][v]);
+  }
+}
+
+// The same for all lanes, handed to `emit` lane by lane. A tile has as few lanes as are left.
 template <class Emit>
 void combine(const float* weights, Keys keys, const float* panels, int64_t padded_keys, int64_t d,
              int64_t lanes, float* row_block, Emit emit) {
   const int64_t dp = round_up(d, kPanel);
   for (int64_t l0 = 0; l0 < kPanel && l0 < lanes; l0 += kLaneRows) {
-    for (int64_t i = 0; i < d; i += kPanel) {
-      vf c[kLaneRows][kVectors] = {};
-      multiply_lanes<kLaneRows, kVectors>(c, weights + keys.first * kPanel + l0,
-                                          keys.end - keys.first,
-                                          panels + i * padded_keys + keys.first * kPanel);
-      for (int r = 0; r < kLaneRows; r++)
-        for (int v = 0; v < kVectors; v++) store(row_block + r * dp + i + v * kWidth, c[r][v]);
-    }
+    if (lanes - l0 <= kLaneRows / 2)
+      combine_lanes<kLaneRows / 2>(weights + l0, keys, panels, padded_keys, d, row_block);
+    else
+      combine_lanes<kLaneRows>(weights + l0, keys, panels, padded_keys, d, row_block);
     for (int64_t r = 0; r < kLaneRows && l0 + r < lanes; r++) emit(l0 + r, row_block + r * dp);
   }
 }
@@ -217,8 +237,8 @@ void forward_head(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v
     const int64_t lanes = span.lanes() - lane0 < kPanel ? span.lanes() - lane0 : kPanel;
     gather(q, q_ld, span, head0, lane0, d, transposed, nullptr);
     positions_of(span, lane0, positions);
-    score(key_rows, d, transposed, keys, scores);
-    for (int v0 = 0; v0 < kPanel; v0 += kWidth) {
+    score(key_rows, d, transposed, keys, lanes, scores);
+    for (int v0 = 0; v0 < lanes; v0 += kWidth) {
       const vf position = load(positions + v0);
       vf top = splat(-INFINITY);
       for (int64_t key = keys.first; key < keys.end; key++) {
@@ -306,8 +326,8 @@ void backward_head(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* 
       lane_delta[l] = delta;
       lane_lse[l] = l < lanes ? lse[row * lse_ld + head] : INFINITY;
     }
-    score(key_rows, d, query_transposed, keys, probabilities);
-    score(value_rows, d, out_transposed, keys, score_gradients);
+    score<kVectors>(key_rows, d, query_transposed, keys, probabilities);
+    score<kVectors>(value_rows, d, out_transposed, keys, score_gradients);
     for (int64_t key = keys.first; key < keys.end; key++)
       for (int v0 = 0; v0 < kPanel; v0 += kWidth) {
         float* p = probabilities + key * kPanel + v0;

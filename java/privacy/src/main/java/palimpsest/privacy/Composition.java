@@ -18,6 +18,11 @@ final class Composition {
 
   private static final int LARGEST_TRANSFORM = 1 << 24;
 
+  /** The sum spreads over more grid points than a transform can hold. */
+  static final class GridTooLarge extends RuntimeException {
+    private static final long serialVersionUID = 1;
+  }
+
   /** A distribution and how often it occurs. */
   record Part(LossPmf pmf, long count) {}
 
@@ -170,7 +175,9 @@ final class Composition {
         high = x;
       }
       double next = x * Math.sqrt(target / Math.max(reached, target / 64));
-      x = next > low && next < high ? next : low > 0 ? Math.sqrt(low * high) : high / 8;
+      // Where the function bends sharply the extrapolation can jump to and fro: bisect in between.
+      boolean inside = next > low && next < high && i % 3 != 2;
+      x = inside ? next : low > 0 ? Math.sqrt(low * high) : high / 8;
     }
     return x;
   }
@@ -228,8 +235,7 @@ final class Composition {
     long high = Math.min(top, (long) Math.ceil((reach(t, at, 1) - shift) / step));
     long wanted = Math.max(4, high - low + 1);
     if (wanted > LARGEST_TRANSFORM) {
-      throw new IllegalStateException(
-          "privacy loss: the composition needs a grid of " + wanted + " points");
+      throw new GridTooLarge();
     }
     int length = Integer.highestOneBit((int) wanted - 1) * 2;
     return new Window(t, at.value(), low, high, origin, transform(t, length));

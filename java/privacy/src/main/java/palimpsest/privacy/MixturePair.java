@@ -49,15 +49,18 @@ final class MixturePair implements LossPair {
       largest = Math.max(largest, e);
       top = Math.max(top, logWeights[i] + e);
     }
-    double sum = 0;
     if (largest < 1) {
       // Every ratio is moderate: summing what exceeds 1 keeps the digits that a logarithm near 1
       // would lose.
+      double excess = 0;
       for (int i = 0; i < weights.length; i++) {
-        sum += weights[i] * Math.expm1(exponent(i, x));
+        excess += weights[i] * Math.expm1(exponent(i, x));
       }
-      return Math.log1p(sum);
+      if (excess > -0.5) {
+        return Math.log1p(excess);
+      }
     }
+    double sum = 0;
     for (int i = 0; i < weights.length; i++) {
       sum += Math.exp(logWeights[i] + exponent(i, x) - top);
     }

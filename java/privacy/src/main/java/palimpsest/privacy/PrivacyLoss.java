@@ -96,8 +96,7 @@ public final class PrivacyLoss {
       double exact = gaussianMu == 0 ? 0 : AnalyticGaussian.epsilon(gaussianMu, delta);
       return new Interval(exact * (1 - ROUNDING), exact * (1 + ROUNDING));
     }
-    return refine(
-        accuracy, tailQuantile(delta), (grid, add) -> grid.epsilon(delta, add), _ -> false);
+    return refine(accuracy, tailQuantile(delta), epsilonAt(delta), _ -> false);
   }
 
   /**
@@ -110,9 +109,7 @@ public final class PrivacyLoss {
       return epsilon(delta).upper();
     }
     Predicate<Interval> settled = known -> known.upper() <= target || known.lower() > target;
-    return refine(
-            DEFAULT_ACCURACY, tailQuantile(delta), (grid, add) -> grid.epsilon(delta, add), settled)
-        .upper();
+    return refine(DEFAULT_ACCURACY, tailQuantile(delta), epsilonAt(delta), settled).upper();
   }
 
   /**
@@ -135,7 +132,7 @@ public final class PrivacyLoss {
       double exact = gaussianMu == 0 ? 0 : AnalyticGaussian.delta(gaussianMu, epsilon);
       return new Interval(exact * (1 - ROUNDING), Math.min(1, exact * (1 + ROUNDING)));
     }
-    return refine(accuracy, 14, (grid, add) -> grid.delta(epsilon, add), _ -> false);
+    return refine(accuracy, 14, deltaAt(epsilon), _ -> false);
   }
 
   /** The normal quantile beyond which all events together have a negligible part of delta. */
@@ -166,8 +163,20 @@ public final class PrivacyLoss {
     return Math.max(range, 20 * Math.sqrt(totalVariance())) / MOST_CELLS;
   }
 
-  private interface Question {
-    Interval ask(Grid grid, boolean add);
+  private interface Bounds {
+    Interval on(Grid grid, boolean add);
+  }
+
+  /** A quantity of one direction, and what is true of it in any case. */
+  private record Question(Bounds bounds, Interval unknown) {}
+
+  private static Question epsilonAt(double delta) {
+    Interval unknown = new Interval(0, Double.POSITIVE_INFINITY);
+    return new Question((grid, add) -> grid.epsilon(delta, add), unknown);
+  }
+
+  private static Question deltaAt(double epsilon) {
+    return new Question((grid, add) -> grid.delta(epsilon, add), new Interval(0, 1));
   }
 
   /**
@@ -179,8 +188,8 @@ public final class PrivacyLoss {
     double finest = finestStep(z);
     double step = Math.max(finest, startingStep());
     Grid grid = new Grid(step, z);
-    Interval remove = question.ask(grid, false);
-    Interval add = symmetric() ? remove : question.ask(grid, true);
+    Interval remove = ask(question, grid, false, question.unknown());
+    Interval add = symmetric() ? remove : ask(question, grid, true, question.unknown());
     Interval best = worse(remove, add);
     double width = exact() ? best.upper() - best.lower() : Double.POSITIVE_INFINITY;
     for (int round = 1; round < ROUNDS && step > finest; round++) {
@@ -191,10 +200,10 @@ public final class PrivacyLoss {
       double factor = Math.sqrt(0.6 * accuracy * best.upper() / width);
       double next = Math.max(finest, step * Math.max(1.0 / 32, Math.min(0.5, factor)));
       grid = new Grid(next, z);
-      boolean askRemove = remove.upper() > add.lower();
+      boolean askRemove = symmetric() || remove.upper() > add.lower();
       boolean askAdd = !symmetric() && add.upper() > remove.lower();
-      remove = askRemove || symmetric() ? remove.and(question.ask(grid, false)) : remove;
-      add = symmetric() ? remove : askAdd ? add.and(question.ask(grid, true)) : add;
+      remove = askRemove ? ask(question, grid, false, remove) : remove;
+      add = symmetric() ? remove : askAdd ? ask(question, grid, true, add) : add;
       double gained = best.upper();
       best = worse(remove, add);
       gained -= best.upper();
@@ -203,6 +212,15 @@ public final class PrivacyLoss {
       step = next;
     }
     return best;
+  }
+
+  /** What is known after asking on {@code grid}; no more than before if the grid is too fine. */
+  private static Interval ask(Question question, Grid grid, boolean add, Interval known) {
+    try {
+      return known.and(question.bounds().on(grid, add));
+    } catch (Composition.GridTooLarge tooLarge) {
+      return known;
+    }
   }
 
   private static Interval worse(Interval a, Interval b) {

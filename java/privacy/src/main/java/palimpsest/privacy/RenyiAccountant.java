@@ -73,7 +73,8 @@ public final class RenyiAccountant {
     for (int i = 0; i < orders.length; i++) {
       double a = orders[i];
       double bound = divergence[i] + Math.log1p(-1 / a) - (Math.log(left) + Math.log(a)) / (a - 1);
-      // ln(1 - delta) >= -R / 2 in any order (Bretagnolle and Huber): nothing at all is lost then.
+      // The total variation is at most sqrt(1 - e^-R) (Bretagnolle and Huber 1978): epsilon 0 may
+      // do.
       boolean free = Math.sqrt(-Math.expm1(-divergence[i])) <= left;
       best = Math.min(best, free ? 0 : Math.max(0, bound));
     }

@@ -1,5 +1,7 @@
 package palimpsest.synth.bench;
 
+import com.sun.management.OperatingSystemMXBean;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -26,16 +28,20 @@ public record Bracketed(List<Round> rounds, int workers, double onePeak, double 
   private static final int FEWEST_WHOLE = 3;
 
   private static final double PROBE_SECONDS = 0.1;
-  private static final double SINGLE_PROBE_SECONDS = 0.3;
+  private static final int SLICES = 200;
+
+  private static final OperatingSystemMXBean PROCESS =
+      ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
 
   /**
    * One turn of all workloads.
    *
    * @param seconds of each workload
+   * @param processorSeconds that this process used for each workload
    * @param probes GFLOP/s before the first workload and after each
    * @param others cores that other processes kept busy
    */
-  public record Round(double[] seconds, double[] probes, double others) {
+  public record Round(double[] seconds, double[] processorSeconds, double[] probes, double others) {
     /** GFLOP/s around a workload. */
     double peak(int workload) {
       return (probes[workload] + probes[workload + 1]) / 2;
@@ -50,7 +56,7 @@ public record Bracketed(List<Round> rounds, int workers, double onePeak, double 
   public static Bracketed run(
       PeakProbe probe, int count, List<Runnable> workloads, IntConsumer done) {
     workloads.forEach(Runnable::run);
-    double one = probe.one(SINGLE_PROBE_SECONDS);
+    double one = probe.one(SLICES);
     Neighbours neighbours = new Neighbours(Path.of("/proc"));
     List<Round> rounds = new ArrayList<>();
     double best = 0;
@@ -65,16 +71,19 @@ public record Bracketed(List<Round> rounds, int workers, double onePeak, double 
 
   private static Round round(PeakProbe probe, List<Runnable> workloads, Neighbours neighbours) {
     double[] seconds = new double[workloads.size()];
+    double[] processorSeconds = new double[workloads.size()];
     double[] probes = new double[workloads.size() + 1];
     neighbours.start();
     probes[0] = probe.all(PROBE_SECONDS);
     for (int w = 0; w < seconds.length; w++) {
+      long startProcessor = PROCESS.getProcessCpuTime();
       long start = System.nanoTime();
       workloads.get(w).run();
       seconds[w] = (System.nanoTime() - start) / 1e9;
+      processorSeconds[w] = (PROCESS.getProcessCpuTime() - startProcessor) / 1e9;
       probes[w + 1] = probe.all(PROBE_SECONDS);
     }
-    return new Round(seconds, probes, neighbours.cores());
+    return new Round(seconds, processorSeconds, probes, neighbours.cores());
   }
 
   /** The rounds in which the whole machine was there. */
@@ -114,6 +123,19 @@ public record Bracketed(List<Round> rounds, int workers, double onePeak, double 
   /** Time of one workload over that of another in the same round. */
   public Spread ratio(int workload, int other) {
     return over(round -> round.seconds[workload] / round.seconds[other]);
+  }
+
+  /**
+   * The workload's FLOP a processor second over the peak of one thread. Unlike {@link #fraction} it
+   * hardly suffers from others that use the same cores, and it does not see idle workers.
+   */
+  public Spread processorFraction(int workload, double flops) {
+    return over(round -> flops / round.processorSeconds[workload] / 1e9 / onePeak);
+  }
+
+  /** Processor time of one workload over that of another in the same round. */
+  public Spread processorRatio(int workload, int other) {
+    return over(round -> round.processorSeconds[workload] / round.processorSeconds[other]);
   }
 
   /** How far the figures can be trusted, in a few words. */

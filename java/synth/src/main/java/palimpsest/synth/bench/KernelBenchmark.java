@@ -1,5 +1,7 @@
 package palimpsest.synth.bench;
 
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,7 +14,11 @@ import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.TensorArena;
 
-/** Single kernels on the shapes of real models, on one thread, each between two probes. */
+/**
+ * Single kernels on the shapes of real models, on one thread, each between two probes. Times are
+ * processor times of the thread: on a quiet machine the same as those of a clock, on a busy one
+ * still those of the kernel.
+ */
 public final class KernelBenchmark implements AutoCloseable {
   private static final int[] ROWS = {64, 256};
   private static final Map<String, DecoderConfig> MODELS =
@@ -27,7 +33,9 @@ public final class KernelBenchmark implements AutoCloseable {
   /** Calls are repeated until a turn takes this long. */
   private static final double TURN_SECONDS = 0.02;
 
-  private static final double PROBE_SECONDS = 0.02;
+  private static final int SLICES = 20;
+
+  private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
 
   /** Cores that others may use before a result says so. */
   private static final double NOTABLE_OTHERS = 0.15;
@@ -85,8 +93,8 @@ public final class KernelBenchmark implements AutoCloseable {
 
   private double probe(KernelCase.Roof roof) {
     return switch (roof) {
-      case COMPUTE -> compute.one(PROBE_SECONDS);
-      case FLOAT32 -> float32.one(PROBE_SECONDS);
+      case COMPUTE -> compute.one(SLICES);
+      case FLOAT32 -> float32.one(SLICES);
       case COPY -> copy.one();
     };
   }
@@ -134,11 +142,11 @@ public final class KernelBenchmark implements AutoCloseable {
   }
 
   private static double time(Runnable run, int repeats) {
-    long start = System.nanoTime();
+    long start = THREADS.getCurrentThreadCpuTime();
     for (int i = 0; i < repeats; i++) {
       run.run();
     }
-    return (System.nanoTime() - start) / 1e9;
+    return (THREADS.getCurrentThreadCpuTime() - start) / 1e9;
   }
 
   @Override

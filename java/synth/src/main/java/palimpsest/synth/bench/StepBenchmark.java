@@ -61,8 +61,22 @@ public final class StepBenchmark {
             seconds,
             flops / seconds.median() / 1e9,
             "GFLOP/s",
-            timing.quality())
+            quality(timing, workload, flops))
         .withRoof(timing.peak(workload).median(), timing.fraction(workload, flops).median())
         .withTokens(shape.tokens() / seconds.median(), PeakMemory.megabytes());
+  }
+
+  private static String quality(Bracketed timing, int workload, double flops) {
+    String quality =
+        "%s; by processor time %.2f of one thread's %.0f GFLOP/s"
+            .formatted(
+                timing.quality(),
+                timing.processorFraction(workload, flops).median(),
+                timing.onePeak());
+    return workload == PUBLIC
+        ? quality
+        : quality
+            + " and %.3f times its yardstick"
+                .formatted(timing.processorRatio(PRIVATE, PUBLIC).median());
   }
 }

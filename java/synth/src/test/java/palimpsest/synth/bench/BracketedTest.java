@@ -13,7 +13,8 @@ import palimpsest.engine.tensor.DType;
 
 class BracketedTest {
   private static Bracketed.Round round(double a, double b, double probe, double others) {
-    return new Bracketed.Round(new double[] {a, b}, new double[] {probe, 200, 200}, others);
+    return new Bracketed.Round(
+        new double[] {a, b}, new double[] {2 * b, b}, new double[] {probe, 200, 200}, others);
   }
 
   @Test
@@ -34,6 +35,8 @@ class BracketedTest {
     assertEquals(1.1, timing.seconds(0).median(), 1e-12);
     assertEquals(1.1, timing.ratio(0, 1).median(), 1e-12);
     assertEquals(3 / 1.1 / 190.5, timing.fraction(0, 3e9).median(), 1e-12);
+    assertEquals(2, timing.processorRatio(0, 1).median(), 1e-12);
+    assertEquals(8e9 / 2 / 1e9 / 100, timing.processorFraction(0, 8e9).median(), 1e-12);
     assertEquals("3 of 5 rounds undisturbed", timing.quality());
   }
 
