@@ -26,7 +26,8 @@ class AccountingFaultsTest {
       EpsilonBracket own = Accountant.of(spec).epsilon(spec.delta());
       double lower = row.get("eps_poisson_lower").asDouble();
       double upper = row.get("eps_poisson_upper").asDouble();
-      assertTrue(own.upper() >= lower && own.upper() <= upper * (1 + 2e-4), own + " against " + row);
+      assertTrue(
+          own.upper() >= lower && own.upper() <= upper * (1 + 2e-4), own + " against " + row);
       assertTrue(own.upper() < row.get("eps_lower_bound_shuffle").asDouble());
     }
   }
@@ -55,7 +56,10 @@ class AccountingFaultsTest {
     assertTrue(stated(spec.withSteps(steps + 1)) > 3);
   }
 
-  /** Eight micro-batches of one update are one access at eight times the rate, not at the rate of each. */
+  /**
+   * Eight micro-batches of one update are one access at eight times the rate, not at the rate of
+   * each.
+   */
   @Test
   void microBatchesAreNotSteps() {
     assertEquals(0.72, stated(Golden.run(0.01, 1, 100, 1e-5)), 0.005);
@@ -80,9 +84,13 @@ class AccountingFaultsTest {
     double last = 0;
     for (double delta : new double[] {1e-6, 1e-9, 1e-12, 1e-15, 1e-20, 1e-30}) {
       EpsilonBracket own = Accountant.of(spec).epsilon(delta);
-      assertTrue(own.lower() > last && own.upper() < Double.POSITIVE_INFINITY, "delta " + delta + ": " + own);
+      assertTrue(
+          own.lower() > last && own.upper() < Double.POSITIVE_INFINITY,
+          "delta " + delta + ": " + own);
       assertTrue(own.upper() <= own.lower() * (1 + 3e-4), "delta " + delta + ": " + own);
-      assertTrue(own.renyi() > own.lower() && own.renyi() < 1.4 * own.upper(), "delta " + delta + ": " + own);
+      assertTrue(
+          own.renyi() > own.lower() && own.renyi() < 1.4 * own.upper(),
+          "delta " + delta + ": " + own);
       last = own.upper();
     }
   }

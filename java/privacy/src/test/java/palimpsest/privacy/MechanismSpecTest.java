@@ -18,15 +18,18 @@ class MechanismSpecTest {
   private static final NeighbouringRelation ADD_REMOVE = NeighbouringRelation.ADD_REMOVE;
   private static final BigInteger WHOLE = BigInteger.ONE.shiftLeft(64);
 
-  private static MechanismSpec spec(double noise, double clip, long threshold, int steps, double delta) {
+  private static MechanismSpec spec(
+      double noise, double clip, long threshold, int steps, double delta) {
     return new MechanismSpec(ADD_REMOVE, noise, clip, threshold, steps, delta, 64, 1, false);
   }
 
   @Property(tries = 2000)
   void thresholdIsTheExactQuotient(
-      @ForAll @LongRange(min = 1, max = 1L << 40) long batch, @ForAll @LongRange(min = 1, max = 1L << 20) long factor) {
+      @ForAll @LongRange(min = 1, max = 1L << 40) long batch,
+      @ForAll @LongRange(min = 1, max = 1L << 20) long factor) {
     long size = batch + factor;
-    BigInteger threshold = new BigInteger(Long.toUnsignedString(MechanismSpec.thresholdFor(batch, size)));
+    BigInteger threshold =
+        new BigInteger(Long.toUnsignedString(MechanismSpec.thresholdFor(batch, size)));
     BigInteger product = threshold.multiply(BigInteger.valueOf(size));
     BigInteger target = BigInteger.valueOf(batch).multiply(WHOLE);
     assertTrue(product.compareTo(target) <= 0);
@@ -39,7 +42,9 @@ class MechanismSpecTest {
       return;
     }
     double rate = spec(1, 1, threshold, 1, 1e-6).samplingRate();
-    BigDecimal exact = new BigDecimal(new BigInteger(Long.toUnsignedString(threshold))).divide(new BigDecimal(WHOLE));
+    BigDecimal exact =
+        new BigDecimal(new BigInteger(Long.toUnsignedString(threshold)))
+            .divide(new BigDecimal(WHOLE));
     assertTrue(new BigDecimal(rate).compareTo(exact) >= 0);
     assertTrue(new BigDecimal(Math.nextDown(rate)).compareTo(exact) < 0);
   }
@@ -65,7 +70,9 @@ class MechanismSpecTest {
     assertFalse(MechanismSpec.of(ADD_REMOVE, 1, 1, 99, 100, 1, 1e-6).samplesEveryRecord());
   }
 
-  /** Dividing the data set's size by a batch size in floats loses a record for 153 sizes below 3000. */
+  /**
+   * Dividing the data set's size by a batch size in floats loses a record for 153 sizes below 3000.
+   */
   @Test
   void everySizeKeepsItsRate() {
     int lost = 0;
@@ -80,7 +87,8 @@ class MechanismSpecTest {
   }
 
   @ParameterizedTest
-  @ValueSource(doubles = {0, -0.0, -1, Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY})
+  @ValueSource(
+      doubles = {0, -0.0, -1, Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY})
   void numbersThatMeanNoPrivacyAreRefused(double bad) {
     assertThrows(IllegalArgumentException.class, () -> spec(bad, 1, 5, 1, 1e-6));
     assertThrows(IllegalArgumentException.class, () -> spec(1, bad, 5, 1, 1e-6));
@@ -105,7 +113,8 @@ class MechanismSpecTest {
 
   @Test
   void aRunWithoutNoiseIsMadeOnPurposeOnly() {
-    MechanismSpec run = MechanismSpec.nonPrivate(ADD_REMOVE, Double.POSITIVE_INFINITY, 10, 100, 5, 1e-6);
+    MechanismSpec run =
+        MechanismSpec.nonPrivate(ADD_REMOVE, Double.POSITIVE_INFINITY, 10, 100, 5, 1e-6);
     assertTrue(run.nonPrivate());
     EpsilonBracket epsilon = Accountant.of(run).epsilon(1e-6);
     assertEquals(Double.POSITIVE_INFINITY, epsilon.lower());

@@ -22,7 +22,8 @@ class TuningTrialsTest {
     assertEquals(7, rows.size());
     for (JsonNode row : rows) {
       MechanismSpec spec = Golden.run(ADD_REMOVE, row);
-      RenyiAccountant one = RenyiAccountant.of(ADD_REMOVE, List.of(new PrivacyEvent.PoissonGaussian(spec)), orders);
+      RenyiAccountant one =
+          RenyiAccountant.of(ADD_REMOVE, List.of(new PrivacyEvent.PoissonGaussian(spec)), orders);
       double mean = row.get("mean_trials").asDouble();
       TuningTrials trials =
           row.get("eta").isTextual()
@@ -50,14 +51,16 @@ class TuningTrialsTest {
         moment += k * weight;
         weight *= (1 - gamma) * (k + eta) / (k + 1);
       }
-      assertEquals(moment / sum, new TruncatedNegativeBinomial(eta, gamma).mean(), 1e-9 * moment / sum);
+      assertEquals(
+          moment / sum, new TruncatedNegativeBinomial(eta, gamma).mean(), 1e-9 * moment / sum);
     }
   }
 
   @Test
   void moreTrialsCostMoreThanOneRun() {
     MechanismSpec spec = Golden.run(0.01, 1, 500, 1e-6);
-    RenyiAccountant one = RenyiAccountant.of(ADD_REMOVE, List.of(new PrivacyEvent.PoissonGaussian(spec)));
+    RenyiAccountant one =
+        RenyiAccountant.of(ADD_REMOVE, List.of(new PrivacyEvent.PoissonGaussian(spec)));
     double last = one.epsilon(1e-6);
     for (double mean : new double[] {1.5, 5, 50, 500}) {
       double tuned = TruncatedNegativeBinomial.withMean(1, mean).bestOf(one).epsilon(1e-6);

@@ -15,7 +15,8 @@ import palimpsest.testing.Shared;
 class AuditTest {
   @Test
   void oneRunBoundsAgreeWithTheReference() throws IOException {
-    JsonNode extra = new ObjectMapper().readTree(Shared.file("golden/accounting_extra.json").toFile());
+    JsonNode extra =
+        new ObjectMapper().readTree(Shared.file("golden/accounting_extra.json").toFile());
     assertEquals(10, extra.get("one_run_audit").size());
     for (JsonNode row : extra.get("one_run_audit")) {
       OneRunAudit audit =
@@ -70,7 +71,8 @@ class AuditTest {
   void equalScoresShowNothing() {
     double[] same = new double[100];
     assertEquals(0, GaussianAudit.epsilonBelow(same, same, 0.05, 1e-5));
-    assertThrows(IllegalArgumentException.class, () -> GaussianAudit.muBelow(new double[3], same, 0.05));
+    assertThrows(
+        IllegalArgumentException.class, () -> GaussianAudit.muBelow(new double[3], same, 0.05));
   }
 
   @Test
