@@ -28,7 +28,8 @@ public record ExecutionSpec(
    * laptop.
    */
   public static ExecutionSpec defaults() {
-    return new ExecutionSpec(DType.BF16, Runtime.getRuntime().availableProcessors(), 256, 16, 64);
+    int workers = Runtime.getRuntime().availableProcessors();
+    return new ExecutionSpec(DType.BF16, workers, 256, 16, 64 * workers);
   }
 
   /** With groups that hold at least one example of the given length. */
