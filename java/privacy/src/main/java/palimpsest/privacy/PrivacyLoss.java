@@ -197,7 +197,8 @@ public final class PrivacyLoss {
       if (close || settled.test(best)) {
         break;
       }
-      double factor = Math.sqrt(0.6 * accuracy * best.upper() / width);
+      boolean measured = width < Double.POSITIVE_INFINITY;
+      double factor = measured ? Math.sqrt(0.6 * accuracy * best.upper() / width) : 0.5;
       double next = Math.max(finest, step * Math.max(1.0 / 32, Math.min(0.5, factor)));
       grid = new Grid(next, z);
       boolean askRemove = symmetric() || remove.upper() > add.lower();

@@ -123,23 +123,32 @@ public final class RenyiAccountant {
         out[i] = orders[i] / (2 * sigma * sigma);
       }
     } else {
+      double[] moments = logMoments(EventLosses.stepLoss(relation, event), orders);
       for (int i = 0; i < out.length; i++) {
-        out[i] = Math.max(0, logMoment(relation, event, orders[i]) / (orders[i] - 1));
+        out[i] = Math.max(0, moments[i] / (orders[i] - 1));
       }
     }
     return out;
   }
 
-  private static double logMoment(NeighbouringRelation relation, PrivacyEvent event, double order) {
-    return switch (EventLosses.stepLoss(relation, event)) {
-      case StepLoss.Continuous(LossPair pair) -> RenyiMoments.of(pair, order);
-      case StepLoss.Truncated(StepLoss.Continuous free, StepLoss.Continuous bound, double weight) ->
-          // E_Q[(P/Q)^a] is jointly convex in (P, Q).
-          RenyiMoments.logAdd(
-              Math.log1p(-weight) + RenyiMoments.of(free.pair(), order),
-              Math.log(weight) + RenyiMoments.of(bound.pair(), order));
+  private static double[] logMoments(StepLoss loss, double[] orders) {
+    return switch (loss) {
+      case StepLoss.Continuous(LossPair pair) -> RenyiMoments.of(pair, orders);
       case StepLoss.TwoPoint(double epsilon, double _, boolean _) ->
-          RenyiMoments.ofTwoPoint(epsilon, order);
+          Arrays.stream(orders).map(order -> RenyiMoments.ofTwoPoint(epsilon, order)).toArray();
+      case StepLoss.Truncated(
+              StepLoss.Continuous free,
+              StepLoss.Continuous bound,
+              double weight) -> {
+        // E_Q[(P/Q)^a] is jointly convex in (P, Q).
+        double[] moments = RenyiMoments.of(free.pair(), orders);
+        double[] others = RenyiMoments.of(bound.pair(), orders);
+        for (int i = 0; i < moments.length; i++) {
+          moments[i] =
+              RenyiMoments.logAdd(Math.log1p(-weight) + moments[i], Math.log(weight) + others[i]);
+        }
+        yield moments;
+      }
     };
   }
 

@@ -31,11 +31,15 @@ class AccountantTest {
     return Accountant.of(spec).epsilon(spec.delta()).upper();
   }
 
+  private static PrivacyLoss loss(MechanismSpec spec) {
+    return PrivacyLoss.of(spec.relation(), List.of(new PoissonGaussian(spec)));
+  }
+
   private static EpsilonBracket epsilon(double delta, PrivacyEvent... events) {
     return Accountant.of(RELATION, List.of(events)).epsilon(delta);
   }
 
-  @Property(tries = 40)
+  @Property(tries = 25)
   void boundsAreOrderedAndInvert(
       @ForAll @DoubleRange(min = -3, max = -0.3) double logRate,
       @ForAll @DoubleRange(min = 0.45, max = 6) double sigma,
@@ -48,12 +52,13 @@ class AccountantTest {
     assertTrue(epsilon.lower() <= epsilon.upper());
     assertTrue(epsilon.lower() <= epsilon.renyi(), epsilon::toString);
     assertTrue(epsilon.upper() <= epsilon.renyi() * (1 + WIDTH), epsilon::toString);
-    PrivacyLoss loss = PrivacyLoss.of(relation, List.of(new PoissonGaussian(spec)));
-    assertTrue(loss.delta(epsilon.upper()).lower() <= delta);
-    assertTrue(loss.delta(epsilon.lower()).upper() >= delta * (1 - 1e-9) || epsilon.lower() == 0);
+    PrivacyLoss loss = loss(spec);
+    assertTrue(loss.delta(epsilon.upper(), 1e-2).lower() <= delta);
+    assertTrue(
+        loss.delta(epsilon.lower(), 1e-2).upper() >= delta * (1 - 1e-9) || epsilon.lower() == 0);
   }
 
-  @Property(tries = 12)
+  @Property(tries = 10)
   void moreOfAnythingThatLeaksCostsMore(
       @ForAll @DoubleRange(min = -2.5, max = -0.5) double logRate,
       @ForAll @DoubleRange(min = 0.5, max = 4) double sigma,
@@ -93,9 +98,10 @@ class AccountantTest {
   void oneStepAgreesWithItsClosedForm() {
     for (double q : new double[] {0.01, 0.3, 0.9}) {
       for (double s : new double[] {0.6, 1, 2.5}) {
+        PrivacyLoss loss = loss(Settings.of(q, s, 1, 1e-6));
         for (double epsilon : new double[] {0.05, 0.5, 1.5}) {
           double exact = oneStepDelta(q, s, epsilon);
-          double ours = Accountant.of(Settings.of(q, s, 1, 1e-6)).delta(epsilon);
+          double ours = loss.delta(epsilon, 1e-3).upper();
           assertTrue(ours >= exact * (1 - 1e-6) - 1e-13, q + " " + s + " " + epsilon);
           assertEquals(exact, ours, 2e-3 * exact + 1e-11, q + " " + s + " " + epsilon);
         }

@@ -143,7 +143,7 @@ class PublishedAccountingTest {
     if (row.quantity().startsWith("RDP at order")) {
       double order = Double.parseDouble(row.quantity().substring("RDP at order ".length()));
       SubsampledGaussian pair = new SubsampledGaussian(row.rate(), row.sigma());
-      double ours = row.steps() * RenyiMoments.of(pair, order) / (order - 1);
+      double ours = row.steps() * RenyiMoments.of(pair, new double[] {order})[0] / (order - 1);
       return row.fits(ours, ours);
     }
     if (row.quantity().startsWith("epsilon from constant RDP")) {
