@@ -58,7 +58,7 @@ class AccountantTest {
         loss.delta(epsilon.lower(), 1e-2).upper() >= delta * (1 - 1e-9) || epsilon.lower() == 0);
   }
 
-  @Property(tries = 10)
+  @Property(tries = 6)
   void moreOfAnythingThatLeaksCostsMore(
       @ForAll @DoubleRange(min = -2.5, max = -0.5) double logRate,
       @ForAll @DoubleRange(min = 0.5, max = 4) double sigma,
@@ -97,9 +97,9 @@ class AccountantTest {
   @Test
   void oneStepAgreesWithItsClosedForm() {
     for (double q : new double[] {0.01, 0.3, 0.9}) {
-      for (double s : new double[] {0.6, 1, 2.5}) {
+      for (double s : new double[] {0.8, 2.5}) {
         PrivacyLoss loss = loss(Settings.of(q, s, 1, 1e-6));
-        for (double epsilon : new double[] {0.05, 0.5, 1.5}) {
+        for (double epsilon : new double[] {0.05, 0.8}) {
           double exact = oneStepDelta(q, s, epsilon);
           double ours = loss.delta(epsilon, 1e-3).upper();
           assertTrue(ours >= exact * (1 - 1e-6) - 1e-13, q + " " + s + " " + epsilon);

@@ -91,7 +91,7 @@ class PublishedAccountingTest {
     if (quantity.contains("PLD epsilon")) {
       int records = quantity.startsWith("user-level") ? 2 : 1;
       MechanismSpec spec = row.spec(row.sigma()).withRecordsPerUser(records);
-      return fits(row, loss(spec).epsilon(row.delta(), 1e-6));
+      return fits(row, loss(spec).epsilon(row.delta(), 1e-5));
     }
     if (quantity.startsWith("connect-the-dots")) {
       return oneStepDelta(row);
@@ -133,8 +133,8 @@ class PublishedAccountingTest {
     MechanismSpec low = row.spec((row.published() - row.tolerance()) / sensitivity);
     MechanismSpec high = row.spec((row.published() + row.tolerance()) / sensitivity);
     double least = Calibration.calibrate(low, target).noiseMultiplier() * sensitivity;
-    return loss(low).epsilon(row.delta(), 1e-6).upper() >= target
-        && loss(high).epsilon(row.delta(), 1e-6).lower() <= target
+    return loss(low).epsilon(row.delta(), 1e-5).upper() >= target
+        && loss(high).epsilon(row.delta(), 1e-5).lower() <= target
         && Math.abs(least - row.published()) <= row.tolerance() + 1.5e-4 * least;
   }
 
@@ -202,7 +202,7 @@ class PublishedAccountingTest {
     }
     if (row.quantity().equals("delta at eps=1")) {
       MechanismSpec spec = Settings.of(row.rate(), row.sigma(), row.steps(), 1e-5);
-      return fits(row, loss(spec).delta(1, 1e-6));
+      return fits(row, loss(spec).delta(1, 1e-5));
     }
     if (row.quantity().startsWith("truncated Poisson epsilon")) {
       PrivacyEvent first = new TruncatedPoissonGaussian(1, 0.5, 4, 2, 3);
