@@ -2,66 +2,148 @@ package palimpsest.synth;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.kernel.cpu.CpuKernels;
+import palimpsest.engine.kernel.reference.ReferenceKernels;
 import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
+import palimpsest.engine.train.ClippedSum;
 import palimpsest.engine.train.Example;
+import palimpsest.engine.train.LoraGradients;
 import palimpsest.privacy.Ledger;
+import palimpsest.privacy.LedgerRecord;
 import palimpsest.privacy.MechanismSpec;
 import palimpsest.privacy.NeighbouringRelation;
+import palimpsest.privacy.NoiseStream;
+import palimpsest.privacy.PoissonSampler;
 import palimpsest.privacy.ProtectedUnit;
 import palimpsest.privacy.SecretKey;
 
 /** The private step with a known key, which only tests can have. */
 class PrivateTrainingTest {
+  private static final long KEY_SEED = 17;
+  private static final int GRID_BITS = 24;
+  private static final TuningSpec TUNING = new TuningSpec(2, 4, 1e-2, 1, 0.1, GRID_BITS);
+
   @TempDir Path folder;
 
-  /** The adapter's parameters after training. */
+  /** The account that {@link #train} opened last. */
+  private Path ledgers;
+
+  /**
+   * What the optimizer is asked to do in one step, and what came of it.
+   *
+   * @param sums the integers, noise included
+   * @param number of the update, from 1
+   */
+  private record Update(
+      long[] sums,
+      double scale,
+      Optimizer.AdamW settings,
+      long number,
+      double[] before,
+      double[] after) {}
+
+  /** Kernels whose optimizer tells each update. */
+  private static Kernels observed(Kernels kernels, Consumer<Update> observer) {
+    Optimizer optimizer =
+        (sums, scale, settings, number, parameters, first, second) -> {
+          double[] before = values(parameters);
+          kernels.optimizer().update(sums, scale, settings, number, parameters, first, second);
+          observer.accept(
+              new Update(integers(sums), scale, settings, number, before, values(parameters)));
+        };
+    return (Kernels)
+        Proxy.newProxyInstance(
+            Kernels.class.getClassLoader(),
+            new Class<?>[] {Kernels.class},
+            (_, method, arguments) ->
+                method.getName().equals("optimizer")
+                    ? optimizer
+                    : method.invoke(kernels, arguments));
+  }
+
+  private static double[] values(Tensor tensor) {
+    double[] values = new double[(int) tensor.size()];
+    Arrays.setAll(values, tensor::get);
+    return values;
+  }
+
+  private static long[] integers(Tensor tensor) {
+    long[] values = new long[(int) tensor.size()];
+    Arrays.setAll(values, tensor::getLong);
+    return values;
+  }
+
+  private static Adapter adapter(Decoder decoder, TensorArena arena) {
+    Adapter adapter =
+        new Adapter(
+            decoder.config(),
+            2,
+            4,
+            Adapter.linearRoles(decoder.config()),
+            decoder.kernels(),
+            arena);
+    adapter.initialize(new SplittableRandom(0));
+    return adapter;
+  }
+
   private double[] train(MechanismSpec mechanism, List<Example> examples, ExecutionSpec execution)
       throws IOException {
+    return train(mechanism, examples, execution, folder.resolve("checkpoint"), update -> {});
+  }
+
+  /** The adapter's parameters after training with the key that {@link #KEY_SEED} gives. */
+  private double[] train(
+      MechanismSpec mechanism,
+      List<Example> examples,
+      ExecutionSpec execution,
+      Path checkpoint,
+      Consumer<Update> observer)
+      throws IOException {
     TinySetting setting = new TinySetting(folder);
-    Path ledgers = RunState.privateDirectory(folder.resolve("ledgers-" + System.nanoTime()));
+    ledgers = RunState.privateDirectory(folder.resolve("ledgers-" + System.nanoTime()));
     try (ModelFolder model = ModelFolder.open(setting.model());
-        Kernels kernels = new CpuKernels(DType.F32);
+        Kernels kernels = observed(new CpuKernels(DType.F32), observer);
         Decoder decoder = new Decoder(model, kernels, true, 64);
         TensorArena arena = new TensorArena();
-        SecretKey key = SecretKey.insecureDeterministic(17);
+        SecretKey key = SecretKey.insecureDeterministic(KEY_SEED);
         Ledger ledger =
             Ledger.create(
                 ledgers, "notes", ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE)) {
-      Adapter adapter =
-          new Adapter(model.config(), 2, 4, Adapter.linearRoles(model.config()), kernels, arena);
-      adapter.initialize(new SplittableRandom(0));
-      TrainingState state = new TrainingState(adapter, kernels, arena);
-      TuningSpec tuning = new TuningSpec(2, 4, 1e-2, 1, 0.1, 24);
+      TrainingState state = new TrainingState(adapter(decoder, arena), kernels, arena);
       try (PrivateTraining training =
-          new PrivateTraining(decoder, state, mechanism, tuning, execution)) {
-        training.run(
-            examples,
-            ledger.startRun(mechanism, key),
-            key,
-            1,
-            folder.resolve("checkpoint"),
-            step -> {});
+          new PrivateTraining(decoder, state, mechanism, TUNING, execution)) {
+        training.run(examples, ledger.startRun(mechanism, key), key, 1, checkpoint, step -> {});
       }
-      double[] parameters = new double[(int) adapter.size()];
-      Arrays.setAll(parameters, i -> adapter.parameters().get(i));
-      return parameters;
+      return values(state.adapter.parameters());
     }
+  }
+
+  /** Steps that stand in the ledger's files, whatever the open ledger holds in memory. */
+  private List<Long> paid() {
+    return Ledger.read(ledgers, "notes").stream()
+        .filter(LedgerRecord.Step.class::isInstance)
+        .map(record -> ((LedgerRecord.Step) record).step())
+        .toList();
   }
 
   private static List<Example> examples(int count) {
@@ -112,9 +194,8 @@ class PrivateTrainingTest {
 
   /** An index from 40 on that the test's key draws in no step. */
   private static int neverDrawn() {
-    try (SecretKey key = SecretKey.insecureDeterministic(17)) {
-      palimpsest.privacy.PoissonSampler sampler =
-          new palimpsest.privacy.PoissonSampler(key, mechanism(1));
+    try (SecretKey key = SecretKey.insecureDeterministic(KEY_SEED)) {
+      PoissonSampler sampler = new PoissonSampler(key, mechanism(1));
       for (int i = 40; i < 1000; i++) {
         boolean drawn = false;
         for (int step = 1; step <= 4; step++) {
@@ -139,14 +220,130 @@ class PrivateTrainingTest {
     assertArrayEquals(without, withRecords);
   }
 
+  /** A mechanism that draws nobody: C is 1/2, sigma 3/2, the divisor 3. */
+  private static MechanismSpec rare() {
+    return MechanismSpec.of(
+        NeighbouringRelation.ADD_REMOVE, 1.5, 0.5, 3, 3_000_000_000_000L, 3, 1e-13);
+  }
+
+  /** The integers of the run's noise in a step. */
+  private static long[] noise(MechanismSpec mechanism, long step, int size) {
+    long[] noise = new long[size];
+    try (SecretKey key = SecretKey.insecureDeterministic(KEY_SEED)) {
+      double sigma = mechanism.noiseMultiplier() * (1L << GRID_BITS);
+      new NoiseStream(key).addTo(noise, 0, step, sigma);
+    }
+    return noise;
+  }
+
   @Test
-  void noiseIsThereAndHasItsSize() throws IOException {
-    // Without records the update is noise alone: R20, the mechanism is on.
-    double[] noisy = train(mechanism(1), List.of(), execution(1, 64, 1));
-    double[] again = train(mechanism(1), List.of(), execution(1, 64, 1));
-    double[] quiet = train(mechanism(1e-7), List.of(), execution(1, 64, 1));
-    assertArrayEquals(noisy, again, "one key gives one noise");
-    assertFalse(Arrays.equals(noisy, quiet));
-    assertEquals(noisy.length, Arrays.stream(noisy).filter(Double::isFinite).count());
+  void anEmptyDrawIsNoiseOfTheStepToTheBit() throws IOException {
+    // R03, R18, R20: the sum is the stream's integers of this key, step and sigma C, once.
+    List<Update> updates = new ArrayList<>();
+    train(rare(), examples(40), execution(1, 64, 1), folder.resolve("checkpoint"), updates::add);
+    assertEquals(3, updates.size());
+    for (Update update : updates) {
+      long[] expected = noise(rare(), update.number(), update.sums().length);
+      assertArrayEquals(expected, update.sums(), "step " + update.number());
+      assertEquals(0.5 / (1 << GRID_BITS) / 3, update.scale(), "C, grid and the fixed divisor");
+    }
+  }
+
+  @Test
+  void theUpdateFollowsFromTheNoisyIntegers() throws IOException {
+    List<Update> updates = new ArrayList<>();
+    double[] trained =
+        train(
+            rare(), examples(40), execution(1, 64, 1), folder.resolve("checkpoint"), updates::add);
+    assertArrayEquals(updates.getLast().after(), trained, "nothing moves them but the update");
+    try (TensorArena arena = new TensorArena()) {
+      int size = trained.length;
+      Tensor parameters = arena.allocate(DType.F64, size);
+      Tensor first = arena.allocate(DType.F64, size);
+      Tensor second = arena.allocate(DType.F64, size);
+      Tensor sums = arena.allocate(DType.I64, size);
+      for (int i = 0; i < size; i++) {
+        parameters.set(i, updates.getFirst().before()[i]);
+      }
+      for (int step = 1; step <= 3; step++) {
+        long[] noise = noise(rare(), step, size);
+        for (int i = 0; i < size; i++) {
+          sums.setLong(i, noise[i]);
+        }
+        new ReferenceKernels()
+            .optimizer()
+            .update(
+                sums,
+                0.5 / (1 << GRID_BITS) / 3,
+                TUNING.optimizer(step, 3),
+                step,
+                parameters,
+                first,
+                second);
+      }
+      assertArrayEquals(values(parameters), trained, 1e-6);
+    }
+  }
+
+  @Test
+  void aDrawIsItsRecordsClippedOneByOneAndTheNoise() throws IOException {
+    MechanismSpec mechanism =
+        MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1, 1, 15, 40, 1, 1e-3);
+    List<Example> examples = examples(40);
+    List<Update> updates = new ArrayList<>();
+    train(mechanism, examples, execution(2, 200, 8), folder.resolve("checkpoint"), updates::add);
+    Update update = updates.getFirst();
+    long[] expected = noise(mechanism, 1, update.sums().length);
+    int drawn = addDrawn(mechanism, examples, expected);
+    assertTrue(drawn > 0 && drawn != mechanism.expectedBatch(), "drawn are " + drawn);
+    assertArrayEquals(expected, update.sums());
+    assertEquals(1.0 / (1 << GRID_BITS) / mechanism.expectedBatch(), update.scale());
+  }
+
+  /** Adds the records that the key draws in step 1, each by itself; returns how many. */
+  private int addDrawn(MechanismSpec mechanism, List<Example> examples, long[] sums)
+      throws IOException {
+    try (ModelFolder model = ModelFolder.open(new TinySetting(folder).model());
+        Kernels kernels = new CpuKernels(DType.F32);
+        Decoder decoder = new Decoder(model, kernels, true, 64);
+        TensorArena arena = new TensorArena();
+        SecretKey key = SecretKey.insecureDeterministic(KEY_SEED)) {
+      Adapter adapter = adapter(decoder, arena);
+      LoraGradients gradients = new LoraGradients(decoder, adapter, 64, 1, arena);
+      int[] drawn = new PoissonSampler(key, mechanism).draw(1, examples.size());
+      for (int i : drawn) {
+        ClippedSum one =
+            new ClippedSum(kernels, adapter.size(), mechanism.clipNorm(), GRID_BITS, arena);
+        gradients.group().clear();
+        gradients.group().add(examples.get(i).tokens(), examples.get(i).prefix());
+        gradients.accumulate(one);
+        for (int k = 0; k < sums.length; k++) {
+          sums[k] += one.sums().getLong(k);
+        }
+      }
+      return drawn.length;
+    }
+  }
+
+  @Test
+  void aStepIsOnDiskBeforeItsUpdate() throws IOException {
+    List<List<Long>> paid = new ArrayList<>();
+    train(
+        mechanism(1),
+        examples(40),
+        execution(1, 400, 8),
+        folder.resolve("checkpoint"),
+        update -> paid.add(paid()));
+    assertEquals(
+        List.of(List.of(1L), List.of(1L, 2L), List.of(1L, 2L, 3L), List.of(1L, 2L, 3L, 4L)), paid);
+  }
+
+  @Test
+  void aStepWhoseStateCannotBeSavedIsPaidFor() {
+    Path nowhere = folder.resolve("missing").resolve("checkpoint");
+    assertThrows(
+        RuntimeException.class,
+        () -> train(mechanism(1), examples(40), execution(1, 400, 8), nowhere, update -> {}));
+    assertEquals(List.of(1L), paid());
   }
 }

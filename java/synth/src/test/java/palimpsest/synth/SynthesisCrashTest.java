@@ -4,123 +4,189 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import palimpsest.engine.weights.Safetensors;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
 
 /**
- * R38: a run that is killed at random moments and resumed each time never uses a (key, step) twice,
- * never pays less than it releases, and in the end has paid for exactly the steps that were
- * planned.
+ * R38: a run that is killed at random moments, also while it starts, and resumed each time never
+ * uses a (key, step) twice, never pays less than it releases, and in the end has paid for exactly
+ * the steps that were planned.
  */
 class SynthesisCrashTest {
-  private static final int STEPS = 200;
+  private static final int KILLS = Boolean.getBoolean("palimpsest.test.full") ? 20 : 5;
+
+  /** Longest time that a killed process may train, and least time of one of its steps. */
+  private static final int KILL_MILLIS = 120;
+
+  private static final int STEP_MILLIS = 4;
+
+  /** More than all killed processes can make together: the run never ends before its last kill. */
+  private static final int STEPS = 20 + KILLS * (2 * KILL_MILLIS / STEP_MILLIS + 1);
 
   @TempDir Path folder;
 
-  /** The process that is killed. */
+  /** The process that is killed. Its second argument is the least time of a step. */
   static final class Victim {
     public static void main(String[] arguments) throws Exception {
       TinySetting setting = new TinySetting(Path.of(arguments[0]));
-      boolean unfinished;
-      Path runs = setting.state().resolve("runs");
-      try (Stream<Path> states = Files.exists(runs) ? Files.walk(runs) : Stream.of()) {
-        unfinished = states.anyMatch(path -> path.endsWith("run.properties"));
-      }
-      setting.run(8, STEPS, 4, unfinished, SynthesisListener.silent());
+      int stepMillis = Integer.parseInt(arguments[1]);
+      SynthesisListener slow =
+          new SynthesisListener() {
+            @Override
+            public void begin(String what, long steps) {}
+
+            @Override
+            public void done(long steps) {
+              try {
+                Thread.sleep(stepMillis);
+              } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+              }
+            }
+          };
+      setting.run(8, STEPS, 4, unfinished(setting), slow);
+    }
+  }
+
+  private static boolean unfinished(TinySetting setting) throws IOException {
+    return stateFile(setting, "run.properties").isPresent();
+  }
+
+  /** A file of the run's private state, if it is there. */
+  private static Optional<Path> stateFile(TinySetting setting, String name) throws IOException {
+    Path runs = setting.state().resolve("runs");
+    if (!Files.isDirectory(runs)) {
+      return Optional.empty();
+    }
+    try (Stream<Path> folders = Files.list(runs)) {
+      return folders.map(run -> run.resolve(name)).filter(Files::exists).findFirst();
     }
   }
 
   @Test
   void killedAndResumedARunPaysForExactlyItsSteps() throws Exception {
     TinySetting setting = new TinySetting(folder);
-    int kills = Boolean.getBoolean("palimpsest.test.full") ? 20 : 3;
     Random random = new Random(38);
-    int interrupted = 0;
-    for (int i = 0; i < kills; i++) {
-      Process victim = start();
-      awaitAStep(victim, setting);
-      if (!victim.waitFor(random.nextInt(400), TimeUnit.MILLISECONDS)) {
-        victim.destroyForcibly().waitFor();
-        int paid = checkLedger(setting, STEPS);
-        interrupted += paid > 0 && paid < STEPS ? 1 : 0;
-      }
-      if (Files.exists(setting.out())) {
-        break;
-      }
+    Set<Long> counts = new HashSet<>();
+    for (int kill = 1; kill <= KILLS; kill++) {
+      Process victim = start(STEP_MILLIS);
+      // Every other kill falls while the process makes its ledger, its key and its first steps.
+      boolean early = kill % 2 == 0;
+      await(victim, early ? () -> ledgerBytes(setting) : () -> checkpointTime(setting));
+      assertFalse(
+          victim.waitFor(random.nextInt(early ? 20 : KILL_MILLIS), TimeUnit.MILLISECONDS),
+          "the process ended by itself");
+      victim.destroyForcibly().waitFor();
+      long paid = checkLedger(setting, kill);
+      assertTrue(paid < STEPS, "the kill came too late: " + paid);
+      counts.add(paid);
     }
-    if (!Files.exists(setting.out())) {
-      assertEquals(0, start().waitFor(), "the last resumption finishes the run");
-    }
-    assertEquals(STEPS, checkLedger(setting, STEPS), "every planned step was paid for, none twice");
-    assertTrue(interrupted > 0, "at least one kill must fall into training");
+    assertTrue(counts.size() > KILLS / 2, "kills must fall into training");
+    assertFalse(Files.exists(setting.out()), "no output before the end");
+    assertEquals(0, start(0).waitFor(), "the last resumption finishes the run");
+    assertEquals(STEPS, checkLedger(setting, KILLS), "every planned step was paid for, none twice");
     assertTrue(Files.exists(setting.out().resolve(Synthesis.STATEMENT_JSON)));
+    assertFalse(unfinished(setting), "the run's private state is gone");
   }
 
-  /** Waits until the process has made an update, or has ended. */
-  private static void awaitAStep(Process victim, TinySetting setting) throws Exception {
-    long started = System.currentTimeMillis();
-    while (victim.isAlive()) {
-      try (Stream<Path> files = Files.walk(setting.state())) {
-        if (files.anyMatch(
-            file ->
-                file.endsWith("training.safetensors") && file.toFile().lastModified() >= started)) {
-          return;
-        }
-      } catch (java.io.IOException | java.io.UncheckedIOException e) {
-        // The state is being made or removed this moment.
-      }
-      Thread.sleep(5);
+  private interface Figure {
+    long value() throws IOException;
+  }
+
+  private static long ledgerBytes(TinySetting setting) throws IOException {
+    Path file = setting.state().resolve("ledgers").resolve("notes.ledger");
+    return Files.exists(file) ? Files.size(file) : 0;
+  }
+
+  private static long checkpointTime(TinySetting setting) throws IOException {
+    Optional<Path> checkpoint = stateFile(setting, "training.safetensors");
+    return checkpoint.isPresent()
+        ? Files.getLastModifiedTime(checkpoint.get()).to(TimeUnit.NANOSECONDS)
+        : 0;
+  }
+
+  /** Waits until the process has changed a figure. */
+  private static void await(Process victim, Figure figure) throws Exception {
+    long before = figure.value();
+    while (victim.isAlive() && figure.value() == before) {
+      Thread.sleep(2);
     }
   }
 
-  private Process start() throws Exception {
+  private Process start(int stepMillis) throws Exception {
     List<String> command = new ArrayList<>();
     command.add(ProcessHandle.current().info().command().orElseThrow());
     command.add("--enable-native-access=ALL-UNNAMED");
     command.add("--sun-misc-unsafe-memory-access=allow");
+    command.add("-XX:TieredStopAtLevel=1");
+    command.add("-XX:+UseSerialGC");
     command.add("-cp");
     command.add(System.getProperty("java.class.path"));
     command.add(Victim.class.getName());
     command.add(folder.toString());
+    command.add(Integer.toString(stepMillis));
     return new ProcessBuilder(command).inheritIO().start();
   }
 
-  /** The number of steps paid for; whatever was interrupted, the records are consistent. */
-  private static int checkLedger(TinySetting setting, int most) {
+  /**
+   * The number of steps paid for; whatever was interrupted, the records are consistent, and the
+   * saved state holds no update that was not paid for.
+   *
+   * @param kills so far: each may lose one update that was paid for
+   */
+  private static long checkLedger(TinySetting setting, int kills) throws IOException {
     Path directory = setting.state().resolve("ledgers");
     if (!Ledger.exists(directory, "notes")) {
       return 0;
     }
     Ledger.repair(directory, "notes");
-    List<LedgerRecord> records = Ledger.read(directory, "notes");
-    Set<String> keys = new HashSet<>();
+    Map<String, String> keys = new HashMap<>();
     Set<Long> steps = new HashSet<>();
-    int paid = 0;
-    for (LedgerRecord record : records) {
+    Set<String> streams = new HashSet<>();
+    for (LedgerRecord record : Ledger.read(directory, "notes")) {
       switch (record) {
         case LedgerRecord.RunStart start -> {
-          assertTrue(keys.add(start.keyFingerprint()), "a key comes back");
+          assertFalse(keys.containsValue(start.keyFingerprint()), "a key comes back");
           assertFalse(start.insecure());
+          keys.put(start.run(), start.keyFingerprint());
         }
         case LedgerRecord.Step step -> {
           assertTrue(steps.add(step.step()), "step " + step.step() + " is paid for twice");
-          paid++;
+          assertTrue(
+              streams.add(keys.get(step.run()) + " " + step.step()), "a noise stream comes back");
         }
         default -> {}
       }
     }
-    assertTrue(paid <= most);
-    return paid;
+    Optional<Path> checkpoint = stateFile(setting, "training.safetensors");
+    if (checkpoint.isPresent()) {
+      long updates = updates(checkpoint.get());
+      assertTrue(
+          updates <= steps.size() && steps.size() <= updates + kills,
+          updates + " updates, " + steps.size() + " steps paid for, " + kills + " kills");
+    }
+    return steps.size();
+  }
+
+  private static long updates(Path checkpoint) {
+    try (Safetensors saved = Safetensors.open(checkpoint)) {
+      return Long.parseLong(saved.metadata().get("updates"));
+    }
   }
 }
