@@ -110,6 +110,11 @@ final class DataOptions {
             : Labels.of(Arrays.asList(labels.split(","))));
   }
 
+  /** Whether the records have labels. */
+  boolean hasLabel() {
+    return label != null;
+  }
+
   /** Whether the owner waived the protection of which labels occur. */
   boolean labelsArePublic() {
     return labelsArePublic;

@@ -30,6 +30,7 @@ import picocli.CommandLine.ParseResult;
       EpsilonCommand.class,
       CalibrateCommand.class,
       CheckCommand.class,
+      EvaluateCommand.class,
       LedgerCommand.class,
       ModelCommand.class,
       BenchCommand.class,

@@ -26,8 +26,8 @@ final class RecordWriter {
       } else {
         for (SyntheticRecord record : records) {
           Map<String, String> fields = new LinkedHashMap<>();
-          fields.put("label", labels.name(record.label()));
-          fields.put("text", record.text());
+          fields.put(Synthesis.LABEL_COLUMN, labels.name(record.label()));
+          fields.put(Synthesis.TEXT_COLUMN, record.text());
           out.write(JSON.writeValueAsString(fields));
           out.write('\n');
         }
@@ -41,7 +41,7 @@ final class RecordWriter {
   private static void writeCsv(StringWriter out, List<SyntheticRecord> records, Labels labels)
       throws IOException {
     try (CSVPrinter printer = new CSVPrinter(out, CSVFormat.RFC4180)) {
-      printer.printRecord("label", "text");
+      printer.printRecord(Synthesis.LABEL_COLUMN, Synthesis.TEXT_COLUMN);
       for (SyntheticRecord record : records) {
         printer.printRecord(labels.name(record.label()), record.text());
       }

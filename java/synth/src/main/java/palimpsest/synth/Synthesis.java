@@ -46,6 +46,11 @@ import palimpsest.synth.text.Tokenizer;
  * post-processing. The output folder appears whole at the end or not at all.
  */
 public final class Synthesis {
+  /** Columns of a file of synthetic records. */
+  public static final String LABEL_COLUMN = "label";
+
+  public static final String TEXT_COLUMN = "text";
+
   /** Files of the output folder. */
   public static final String RECORDS_JSONL = "synthetic.jsonl";
 

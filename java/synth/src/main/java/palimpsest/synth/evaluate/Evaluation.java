@@ -1,0 +1,52 @@
+package palimpsest.synth.evaluate;
+
+import java.util.Optional;
+
+/**
+ * A synthetic set beside real records. It follows from the real ones without noise, so it is for
+ * their owner.
+ *
+ * @param synthetic how many synthetic records
+ * @param real how many real records trained the judge
+ * @param agreement how often the judge finds the label that a synthetic text was written for
+ * @param test how classifiers do on further real records, if there are any
+ * @param diversity of the synthetic texts
+ * @param realDiversity of as many real ones, since distinct-n falls as a set grows
+ */
+public record Evaluation(
+    int synthetic,
+    int real,
+    LabelAgreement agreement,
+    Optional<Test> test,
+    Diversity diversity,
+    Diversity realDiversity) {
+
+  /**
+   * Accuracy of naive Bayes on real records that were in no training set.
+   *
+   * @param trainedOnReal the judge; what perfect synthesis would get
+   * @param trainedOnSynthetic the same classifier trained on the synthetic records
+   */
+  public record Test(Proportion trainedOnReal, Proportion trainedOnSynthetic) {}
+
+  /**
+   * Evaluates.
+   *
+   * @param real records that the synthetic set's model was not tuned on
+   * @param test further real records
+   */
+  public static Evaluation of(
+      LabelledTexts synthetic, LabelledTexts real, Optional<LabelledTexts> test) {
+    NaiveBayes judge = real.judge();
+    return new Evaluation(
+        synthetic.size(),
+        real.size(),
+        LabelAgreement.of(judge, synthetic.texts(), synthetic.labels()),
+        test.map(further ->
+            new Test(
+                judge.accuracy(further.texts(), further.labels()),
+                synthetic.judge().accuracy(further.texts(), further.labels()))),
+        Diversity.of(synthetic.texts()),
+        Diversity.of(real.first(synthetic.size()).texts()));
+  }
+}
