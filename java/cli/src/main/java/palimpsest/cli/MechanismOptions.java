@@ -6,6 +6,7 @@ import java.math.RoundingMode;
 import java.util.Locale;
 import palimpsest.privacy.MechanismSpec;
 import palimpsest.privacy.NeighbouringRelation;
+import palimpsest.privacy.ProtectedUnit;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 
@@ -69,6 +70,7 @@ final class MechanismOptions {
         steps,
         delta,
         1,
+        maxRecords > 1 ? ProtectedUnit.USER : ProtectedUnit.RECORD,
         maxRecords,
         noiseMultiplier == 0);
   }

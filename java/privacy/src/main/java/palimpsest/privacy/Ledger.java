@@ -8,8 +8,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import palimpsest.privacy.LedgerRecord.Cap;
 import palimpsest.privacy.LedgerRecord.FileSeen;
@@ -79,25 +80,122 @@ public final class Ledger implements AutoCloseable {
    *
    * @param directory private state directory; made with mode 0700 if missing
    * @param dataSet the owner's name for the data: the account follows it over files and versions
+   * @throws IllegalArgumentException if the name is not one that a data set can have
    * @throws LedgerException if there is such an account already, or the directory is open to others
    */
   public static Ledger create(
       Path directory, String dataSet, ProtectedUnit unit, NeighbouringRelation relation) {
-    Genesis genesis =
-        new Genesis(dataSet, Objects.requireNonNull(unit), Objects.requireNonNull(relation));
+    Genesis genesis = new Genesis(dataSet, unit, relation);
     LedgerStore store = new LedgerStore(directory, dataSet);
     store.requirePrivateDirectory();
+    return locked(
+        store,
+        lock -> {
+          if (!unfinished(store)) {
+            throw new LedgerException("there is an account of " + dataSet + " already; open it");
+          }
+          return begin(store, lock, genesis);
+        });
+  }
+
+  /**
+   * The account of a data set, ready for writing, whatever a crash left: makes a new account,
+   * finishes one whose creation was cut short, {@linkplain #repair repairs} a half-written last
+   * line, or opens what is there, and checks all of it.
+   *
+   * @param directory private state directory; made with mode 0700 if missing
+   * @throws IllegalArgumentException if the name is not one that a data set can have
+   * @throws LedgerException if it is in use or broken, or protects another unit or counts other
+   *     neighbours than asked for
+   */
+  public static Ledger openOrCreate(
+      Path directory, String dataSet, ProtectedUnit unit, NeighbouringRelation relation) {
+    Genesis genesis = new Genesis(dataSet, unit, relation);
+    LedgerStore store = new LedgerStore(directory, dataSet);
+    store.requirePrivateDirectory();
+    return locked(
+        store,
+        lock -> {
+          if (unfinished(store)) {
+            return begin(store, lock, genesis);
+          }
+          LedgerChain chain = checked(store, dataSet);
+          requireSame((Genesis) chain.records().getFirst(), unit, relation);
+          return mended(store, lock, chain);
+        });
+  }
+
+  /**
+   * The account in a directory whose ledger has seen a file of these very bytes, whatever the
+   * file's name: the same data must not get a second account, since accounts are not added up. The
+   * first by name, if several have. Data that was edited, sorted or cut is other bytes and is not
+   * found.
+   *
+   * <p>Accounts that are broken or unfinished are left out: they can neither vouch for a file nor
+   * hold up the work on other data, and they refuse every run of their own.
+   *
+   * @throws IllegalArgumentException naming the file if it cannot be read
+   * @throws LedgerException if others can look into the directory
+   */
+  public static Optional<String> accountThatSaw(Path directory, Path file) {
+    Map<LedgerStore, List<LedgerRecord>> accounts = new LinkedHashMap<>();
+    for (LedgerStore store : LedgerStore.all(directory)) {
+      try {
+        accounts.put(store, checked(store, store.dataSet()).records());
+      } catch (LedgerException e) {
+        continue;
+      }
+    }
+    List<LedgerStore> stores = List.copyOf(accounts.keySet());
+    List<String> codes = LedgerStore.hmacsOf(file, stores);
+    return IntStream.range(0, stores.size())
+        .filter(i -> accounts.get(stores.get(i)).contains(new FileSeen(codes.get(i))))
+        .mapToObj(i -> stores.get(i).dataSet())
+        .findFirst();
+  }
+
+  /**
+   * Whether nothing was ever recorded: there is no account, or the crash of a {@link #create} left
+   * its beginning. The sealed head of a paid record rules that out.
+   */
+  private static boolean unfinished(LedgerStore store) {
+    return !store.exists()
+        || store.readHead().count() == 0 && LedgerChain.read(store.readLines()).records().isEmpty();
+  }
+
+  private static Ledger begin(LedgerStore store, FileChannel lock, Genesis genesis) {
+    store.create();
+    Ledger ledger = new Ledger(store, lock, LedgerChain.read(new byte[0]));
+    ledger.append(genesis);
+    return ledger;
+  }
+
+  /** Cuts a torn last line and lets the head catch up. */
+  private static Ledger mended(LedgerStore store, FileChannel lock, LedgerChain chain) {
+    Ledger ledger = new Ledger(store, lock, chain);
+    ledger.catchUp();
+    if (chain.tornBytes() > 0) {
+      try {
+        store.cut(chain.completeBytes());
+      } catch (IOException e) {
+        throw new LedgerException("it cannot be repaired", e);
+      }
+      ledger.append(new Repair(chain.tornBytes()));
+    }
+    return ledger;
+  }
+
+  /** Takes the lock, and lets go of it if what follows fails. */
+  private static Ledger locked(LedgerStore store, Function<FileChannel, Ledger> use) {
     FileChannel lock = store.lock();
     try {
-      if (store.exists() && !(store.readHead().count() == 0 && store.readLines().length == 0)) {
-        throw new LedgerException("there is an account of " + dataSet + " already; open it");
-      }
-      store.create();
-      Ledger ledger = new Ledger(store, lock, LedgerChain.read(new byte[0]));
-      ledger.append(genesis);
-      return ledger;
+      return use.apply(lock);
     } catch (RuntimeException e) {
-      close(lock, e);
+      try {
+        lock.close();
+      } catch (IOException closing) {
+        e.addSuppressed(closing);
+      }
       throw e;
     }
   }
@@ -114,20 +212,16 @@ public final class Ledger implements AutoCloseable {
    */
   public static Ledger open(Path directory, String dataSet) {
     LedgerStore store = openable(directory, dataSet);
-    FileChannel lock = store.lock();
-    try {
-      LedgerChain chain = checked(store, dataSet);
-      if (chain.tornBytes() > 0) {
-        throw new LedgerException(
-            "its last line is half written, as after a crash; repair the ledger of " + dataSet);
-      }
-      Ledger ledger = new Ledger(store, lock, chain);
-      ledger.catchUp();
-      return ledger;
-    } catch (RuntimeException e) {
-      close(lock, e);
-      throw e;
-    }
+    return locked(
+        store,
+        lock -> {
+          LedgerChain chain = checked(store, dataSet);
+          if (chain.tornBytes() > 0) {
+            throw new LedgerException(
+                "its last line is half written, as after a crash; repair the ledger of " + dataSet);
+          }
+          return mended(store, lock, chain);
+        });
   }
 
   /**
@@ -140,24 +234,16 @@ public final class Ledger implements AutoCloseable {
    */
   public static boolean repair(Path directory, String dataSet) {
     LedgerStore store = openable(directory, dataSet);
-    FileChannel lock = store.lock();
-    try {
-      LedgerChain chain = checked(store, dataSet);
-      Ledger ledger = new Ledger(store, lock, chain);
-      ledger.catchUp();
-      if (chain.tornBytes() > 0) {
-        store.cut(chain.completeBytes());
-        ledger.append(new Repair(chain.tornBytes()));
-      }
-      ledger.close();
-      return chain.tornBytes() > 0;
-    } catch (IOException e) {
-      close(lock, e);
-      throw new LedgerException("it cannot be repaired", e);
-    } catch (RuntimeException e) {
-      close(lock, e);
-      throw e;
-    }
+    boolean[] torn = new boolean[1];
+    locked(
+            store,
+            lock -> {
+              LedgerChain chain = checked(store, dataSet);
+              torn[0] = chain.tornBytes() > 0;
+              return mended(store, lock, chain);
+            })
+        .close();
+    return torn[0];
   }
 
   /** Checks every line against the chain and the sealed head. Read-only; needs no lock. */
@@ -214,21 +300,14 @@ public final class Ledger implements AutoCloseable {
       throw new LedgerException("records at its end were removed or replaced");
     }
     if (chain.records().isEmpty()) {
-      throw new LedgerException("it was never finished; create it again");
+      throw new LedgerException(
+          "it was never finished, and nothing was paid; the next run finishes it");
     }
     if (!(chain.records().getFirst() instanceof Genesis g && g.dataSet().equals(dataSet))) {
       throw new LedgerException("its first record names another data set");
     }
     events(chain.records());
     return chain;
-  }
-
-  private static void close(FileChannel lock, Exception cause) {
-    try {
-      lock.close();
-    } catch (IOException e) {
-      cause.addSuppressed(e);
-    }
   }
 
   /** A crash between line and head leaves the head one record behind: the record counts. */
@@ -279,8 +358,9 @@ public final class Ledger implements AutoCloseable {
   }
 
   /**
-   * Sets the owner's limit on the total of all runs, past and future; it can be raised later, which
-   * stays visible.
+   * Sets the owner's limit on the total of all runs, past and future, in place of the one in force,
+   * which stays visible in the records. Raising a limit takes a protection away: let that be an act
+   * of the owner for its own sake, never the side effect of a run (compare with {@link #cap}).
    */
   public synchronized void setCap(double epsilon, double delta) {
     if (current != null) {
@@ -290,10 +370,18 @@ public final class Ledger implements AutoCloseable {
   }
 
   /**
-   * Records that a data file was read. The code in the ledger tells equal files, and nothing else.
+   * Records that a data file was read, once for each content. The code in the ledger tells equal
+   * files, and nothing else.
+   *
+   * @return the code, 64 hexadecimal digits, by which a resumed run sees that the file is unchanged
+   * @throws IllegalArgumentException naming the file if it cannot be read
    */
-  public synchronized void fileSeen(Path file) {
-    append(new FileSeen(store.hmacOf(file)));
+  public synchronized String fileSeen(Path file) {
+    FileSeen seen = new FileSeen(LedgerStore.hmacsOf(file, List.of(store)).getFirst());
+    if (!records.contains(seen)) {
+      append(seen);
+    }
+    return seen.hmac();
   }
 
   /** What the recorded events cost, at {@code delta}. */
@@ -325,12 +413,13 @@ public final class Ledger implements AutoCloseable {
     for (LedgerRecord record : records) {
       switch (record) {
         case RunStart start -> {
+          requireSame(genesis(records), start.spec().unit(), start.spec().relation());
           if (runs.put(start.run(), start) != null) {
             throw new LedgerException("two runs have one name");
           }
         }
         case Step step -> steps.merge(step.run(), 1L, Long::sum);
-        case Release release -> events.add(charged(release, relation(records)));
+        case Release release -> events.add(charged(release, genesis(records).relation()));
         case Genesis _, Cap _, FileSeen _, RunEnd _, Repair _ -> {}
       }
     }
@@ -338,9 +427,9 @@ public final class Ledger implements AutoCloseable {
     return List.copyOf(events);
   }
 
-  private static NeighbouringRelation relation(List<LedgerRecord> records) {
+  private static Genesis genesis(List<LedgerRecord> records) {
     if (records.getFirst() instanceof Genesis genesis) {
-      return genesis.relation();
+      return genesis;
     }
     throw new LedgerException("its first record does not name the data set");
   }
@@ -369,6 +458,7 @@ public final class Ledger implements AutoCloseable {
         s.steps(),
         s.delta(),
         s.expectedBatch(),
+        s.unit(),
         s.recordsPerUser(),
         true);
   }
@@ -381,7 +471,7 @@ public final class Ledger implements AutoCloseable {
    * @throws PrivacyBudgetException if the total after all planned steps would pass the owner's cap
    */
   public synchronized Run startRun(MechanismSpec spec, SecretKey key) {
-    requireSameAccount(spec);
+    requireSame(genesis(), spec.unit(), spec.relation());
     if (current != null) {
       throw new LedgerException("end the current run before the next one");
     }
@@ -400,13 +490,25 @@ public final class Ledger implements AutoCloseable {
     return current;
   }
 
-  private void requireSameAccount(MechanismSpec spec) {
-    Genesis genesis = genesis();
-    if (spec.relation() != genesis.relation()) {
-      throw new LedgerException("the run's neighbouring relation is not the account's");
+  /** Costs of different units or relations do not add up to a cost of either. */
+  private static void requireSame(
+      Genesis genesis, ProtectedUnit unit, NeighbouringRelation relation) {
+    String account = "the account " + genesis.dataSet();
+    String own = " needs an account of its own: another --name";
+    if (unit != genesis.unit()) {
+      throw new LedgerException(
+          genesis.unit() == ProtectedUnit.USER
+              ? account + " protects people (--user, --max-records); a run by record" + own
+              : account + " protects records; a run by person (--user, --max-records)" + own);
     }
-    if (genesis.unit() == ProtectedUnit.RECORD && spec.recordsPerUser() != 1) {
-      throw new LedgerException("the run protects users, the account is kept by record");
+    if (relation != genesis.relation()) {
+      throw new LedgerException(
+          account
+              + " counts neighbours by "
+              + genesis.relation().words()
+              + "; a run by "
+              + relation.words()
+              + own);
     }
   }
 

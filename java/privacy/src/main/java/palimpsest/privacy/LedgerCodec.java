@@ -86,6 +86,7 @@ final class LedgerCodec {
         "steps", (long) s.steps(),
         "delta", hex(s.delta()),
         "expectedBatch", s.expectedBatch(),
+        "unit", s.unit().name(),
         "recordsPerUser", (long) s.recordsPerUser(),
         "nonPrivate", bit(s.nonPrivate()));
   }
@@ -172,6 +173,7 @@ final class LedgerCodec {
               Math.toIntExact(integer("steps")),
               real("delta"),
               integer("expectedBatch"),
+              ProtectedUnit.valueOf(text("unit")),
               Math.toIntExact(integer("recordsPerUser")),
               bit("nonPrivate"));
       return new RunStart(digits("run", 16), digits("key", 16), bit("insecure"), spec);

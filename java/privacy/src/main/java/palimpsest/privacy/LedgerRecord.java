@@ -18,7 +18,13 @@ public sealed interface LedgerRecord {
    * @param relation which data sets count as neighbours
    */
   record Genesis(String dataSet, ProtectedUnit unit, NeighbouringRelation relation)
-      implements LedgerRecord {}
+      implements LedgerRecord {
+    public Genesis {
+      Objects.requireNonNull(dataSet, "dataSet");
+      Objects.requireNonNull(unit, "unit");
+      Objects.requireNonNull(relation, "relation");
+    }
+  }
 
   /**
    * The owner's limit, in force until the next one.
@@ -49,7 +55,7 @@ public sealed interface LedgerRecord {
    * @param run name of the run, 16 hexadecimal digits
    * @param keyFingerprint {@link SecretKey#fingerprint()}
    * @param insecure whether the key is known to others, so that the run is not private
-   * @param spec the mechanism; its steps are the plan
+   * @param spec the mechanism; its steps are the plan; unit and relation are those of the account
    */
   record RunStart(String run, String keyFingerprint, boolean insecure, MechanismSpec spec)
       implements LedgerRecord {

@@ -2,6 +2,7 @@ package palimpsest.privacy;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
@@ -9,7 +10,6 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.OpenOption;
@@ -24,8 +24,10 @@ import java.security.MessageDigest;
 import java.util.EnumSet;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.SequencedMap;
 import java.util.Set;
+import java.util.stream.Stream;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
@@ -39,6 +41,8 @@ final class LedgerStore {
       PosixFilePermissions.fromString("rwx------");
   private static final FileAttribute<Set<PosixFilePermission>> PRIVATE_FILE =
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+  private static final String NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}";
+  private static final String LINES = ".ledger";
   private static final long MAX_BYTES = 1L << 30;
   private static final int MAX_HEAD = 512;
 
@@ -46,12 +50,42 @@ final class LedgerStore {
   private final String dataSet;
 
   LedgerStore(Path directory, String dataSet) {
-    if (!dataSet.matches("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")) {
-      throw new LedgerException(
-          "a data set's name has 1 to 64 letters, digits, dots, dashes and underscores");
+    if (!dataSet.matches(NAME)) {
+      throw new IllegalArgumentException(
+          "ledger: a data set's name has 1 to 64 letters, digits, dots, dashes and underscores,"
+              + " the first a letter or digit; choose such a --name");
     }
     this.directory = directory;
     this.dataSet = dataSet;
+  }
+
+  /**
+   * The accounts that have a ledger file in a directory, by name; none if there is no directory.
+   *
+   * @throws LedgerException if others can look into the directory
+   */
+  static List<LedgerStore> all(Path directory) {
+    if (!Files.exists(directory, LinkOption.NOFOLLOW_LINKS)) {
+      return List.of();
+    }
+    requirePrivateDirectory(directory);
+    try (Stream<Path> files = Files.list(directory)) {
+      return files
+          .map(file -> file.getFileName().toString())
+          .filter(file -> file.endsWith(LINES))
+          .map(file -> file.substring(0, file.length() - LINES.length()))
+          .filter(name -> name.matches(NAME))
+          .sorted()
+          .map(name -> new LedgerStore(directory, name))
+          .toList();
+    } catch (IOException | UncheckedIOException e) {
+      throw new LedgerException("the private directory cannot be listed: " + directory, e);
+    }
+  }
+
+  /** The account's name. */
+  String dataSet() {
+    return dataSet;
   }
 
   private Path file(String kind) {
@@ -65,6 +99,10 @@ final class LedgerStore {
 
   /** Makes the directory if it is missing; refuses one that others can look into. */
   void requirePrivateDirectory() {
+    requirePrivateDirectory(directory);
+  }
+
+  private static void requirePrivateDirectory(Path directory) {
     try {
       if (!Files.exists(directory, LinkOption.NOFOLLOW_LINKS)) {
         Files.createDirectories(directory.toAbsolutePath().getParent());
@@ -125,29 +163,31 @@ final class LedgerStore {
     return FileChannel.open(path, all, PRIVATE_FILE);
   }
 
-  /** Makes the secret, and the head of an empty ledger. */
+  /**
+   * Makes the secret, the head of an empty ledger and no lines. What an earlier call made before a
+   * crash is kept or made anew, so a call that was cut short at any point can be made again.
+   */
   void create() {
     try {
       if (!Files.exists(file("secret"), LinkOption.NOFOLLOW_LINKS)) {
         writeSecret();
       }
       writeHead(new LedgerHead(0, LedgerChain.ORIGIN));
+      if (Files.exists(file("ledger"), LinkOption.NOFOLLOW_LINKS)) {
+        cut(0);
+      }
     } catch (IOException e) {
       throw new LedgerException("it cannot be created in " + directory, e);
     }
   }
 
+  /** Whole or not at all: a secret cut short would make the name unusable for good. */
   private void writeSecret() throws IOException {
     byte[] secret = new byte[SecretKey.BYTES];
-    try (SecretKey random = SecretKey.fromOperatingSystem();
-        FileChannel out =
-            open(file("secret"), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+    try (SecretKey random = SecretKey.fromOperatingSystem()) {
       MemorySegment.copy(random.words(), ValueLayout.JAVA_BYTE, 0, secret, 0, secret.length);
-      writeFully(out, secret);
-    } catch (FileAlreadyExistsException e) {
-      throw new LedgerException("its secret appeared while it was being made", e);
     }
-    forceDirectory();
+    replace("secret", secret);
   }
 
   /** All bytes of the lines; empty if there are none yet. */
@@ -222,19 +262,29 @@ final class LedgerStore {
     }
   }
 
-  /** HMAC-SHA256 of a file's bytes under the secret, as hexadecimal digits. */
-  String hmacOf(Path data) {
-    Mac mac = mac();
-    mac.update("file ".getBytes(StandardCharsets.US_ASCII));
+  /**
+   * HMAC-SHA256 of a file's bytes under the secret of each account, as hexadecimal digits; the file
+   * is read once.
+   *
+   * @throws IllegalArgumentException naming the file if it cannot be read
+   */
+  static List<String> hmacsOf(Path data, List<LedgerStore> accounts) {
+    List<Mac> macs = accounts.stream().map(LedgerStore::mac).toList();
+    macs.forEach(mac -> mac.update("file ".getBytes(StandardCharsets.US_ASCII)));
     try (InputStream in = Files.newInputStream(data)) {
       byte[] buffer = new byte[1 << 16];
       for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-        mac.update(buffer, 0, n);
+        for (Mac mac : macs) {
+          mac.update(buffer, 0, n);
+        }
       }
     } catch (IOException e) {
-      throw new LedgerException("the data file cannot be read", e);
+      IllegalArgumentException badInput =
+          new IllegalArgumentException("ledger: the data file cannot be read: " + data);
+      badInput.addSuppressed(e);
+      throw badInput;
     }
-    return HexFormat.of().formatHex(mac.doFinal());
+    return macs.stream().map(mac -> HexFormat.of().formatHex(mac.doFinal())).toList();
   }
 
   /**
@@ -262,17 +312,21 @@ final class LedgerStore {
 
   /** Replaces the head: written beside, forced, renamed, directory forced. */
   void writeHead(LedgerHead head) throws IOException {
-    Path beside = file("head.new");
+    replace("head", headText(head).getBytes(StandardCharsets.US_ASCII));
+  }
+
+  private void replace(String kind, byte[] content) throws IOException {
+    Path beside = file(kind + ".new");
     try (FileChannel out =
         open(
             beside,
             StandardOpenOption.CREATE,
             StandardOpenOption.WRITE,
             StandardOpenOption.TRUNCATE_EXISTING)) {
-      writeFully(out, headText(head).getBytes(StandardCharsets.US_ASCII));
+      writeFully(out, content);
     }
     Files.move(
-        beside, file("head"), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        beside, file(kind), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     forceDirectory();
   }
 

@@ -28,9 +28,11 @@ import java.util.Objects;
  * @param delta probability mass of the guarantee that epsilon does not bound, inside (0, 1)
  * @param expectedBatch expected number of records in a batch, the fixed divisor of the summed
  *     gradient; at least 1
- * @param recordsPerUser records that one protected unit may own, at least 1; 1 protects records,
- *     more protects users whose surplus records were dropped by a rule that does not look at the
- *     data
+ * @param unit whose presence is protected; it says what the guarantee is about, so it never follows
+ *     from a number
+ * @param recordsPerUser records that one protected unit may own: 1 when the unit is a record; at
+ *     least 1 when it is a user, whose surplus records were dropped by a rule that does not look at
+ *     the data
  * @param nonPrivate true only for a run without noise
  */
 public record MechanismSpec(
@@ -41,6 +43,7 @@ public record MechanismSpec(
     int steps,
     double delta,
     long expectedBatch,
+    ProtectedUnit unit,
     int recordsPerUser,
     boolean nonPrivate) {
 
@@ -50,6 +53,7 @@ public record MechanismSpec(
    */
   public MechanismSpec {
     Objects.requireNonNull(relation, "relation");
+    Objects.requireNonNull(unit, "unit");
     if (nonPrivate) {
       require(noiseMultiplier == 0, "noise multiplier", noiseMultiplier, "0 in a non-private run");
       require(clipNorm > 0, "clip norm", clipNorm, "positive");
@@ -65,6 +69,11 @@ public record MechanismSpec(
     require(delta > 0 && delta < 1, "delta", delta, "inside (0, 1)");
     require(expectedBatch >= 1, "expected batch", expectedBatch, "at least 1");
     require(recordsPerUser >= 1, "records per user", recordsPerUser, "at least 1");
+    require(
+        unit == ProtectedUnit.USER || recordsPerUser == 1,
+        "records per user",
+        recordsPerUser,
+        "1 when the protected unit is a record");
   }
 
   /**
@@ -89,13 +98,14 @@ public record MechanismSpec(
         steps,
         delta,
         expectedBatch,
+        ProtectedUnit.RECORD,
         1,
         false);
   }
 
   /**
-   * A run without noise: epsilon is infinite. Same sampling as {@link #of}; clipNorm may be
-   * infinite.
+   * A run at record level without noise: epsilon is infinite. Same sampling as {@link #of};
+   * clipNorm may be infinite.
    */
   public static MechanismSpec nonPrivate(
       NeighbouringRelation relation,
@@ -112,6 +122,7 @@ public record MechanismSpec(
         steps,
         delta,
         expectedBatch,
+        ProtectedUnit.RECORD,
         1,
         true);
   }
@@ -169,6 +180,7 @@ public record MechanismSpec(
         steps,
         delta,
         expectedBatch,
+        unit,
         recordsPerUser,
         nonPrivate);
   }
@@ -183,12 +195,13 @@ public record MechanismSpec(
         other,
         delta,
         expectedBatch,
+        unit,
         recordsPerUser,
         nonPrivate);
   }
 
-  /** The same run protecting users that own at most {@code other} records each. */
-  public MechanismSpec withRecordsPerUser(int other) {
+  /** The same run protecting another unit, which owns at most {@code otherRecords} records. */
+  public MechanismSpec withUnit(ProtectedUnit otherUnit, int otherRecords) {
     return new MechanismSpec(
         relation,
         noiseMultiplier,
@@ -197,7 +210,8 @@ public record MechanismSpec(
         steps,
         delta,
         expectedBatch,
-        other,
+        otherUnit,
+        otherRecords,
         nonPrivate);
   }
 

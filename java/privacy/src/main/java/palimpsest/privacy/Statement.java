@@ -18,8 +18,7 @@ import java.util.Set;
  * covered come with it. An epsilon is shown rounded up, its lower bound rounded down.
  *
  * @param dataSet the owner's name of the data
- * @param unit whose presence is protected
- * @param spec the mechanism of the run
+ * @param spec the mechanism of the run; whose presence is protected stands in it alone
  * @param stepsPaid noisy updates that the ledger counts for the run
  * @param epsilon what the run costs at {@code spec.delta()}, with all it released
  * @param total what the whole account of the data set costs at the same delta, this run included
@@ -29,7 +28,6 @@ import java.util.Set;
  */
 public record Statement(
     String dataSet,
-    ProtectedUnit unit,
     MechanismSpec spec,
     long stepsPaid,
     EpsilonBracket epsilon,
@@ -42,8 +40,7 @@ public record Statement(
   /**
    * Checks that the parts belong together.
    *
-   * @throws IllegalArgumentException if the total is below the run, or the unit does not fit the
-   *     mechanism
+   * @throws IllegalArgumentException if the total is below the run
    */
   public Statement {
     Objects.requireNonNull(dataSet, "dataSet");
@@ -53,32 +50,9 @@ public record Statement(
       throw new IllegalArgumentException(
           "privacy statement: the account's total is below the cost of one of its runs");
     }
-    if (unit == ProtectedUnit.RECORD && spec.recordsPerUser() != 1) {
-      throw new IllegalArgumentException(
-          "privacy statement: the mechanism protects users, the unit is a record");
-    }
     if (stepsPaid < 0) {
       throw new IllegalArgumentException("privacy statement: steps cannot be negative");
     }
-  }
-
-  /** The statement of a run, with the account as the ledger has it now. */
-  public static Statement of(
-      Ledger ledger, LedgerRecord.RunStart run, EpsilonBracket epsilon, Set<Waiver> waivers) {
-    long steps =
-        ledger.records().stream()
-            .filter(r -> r instanceof LedgerRecord.Step s && s.run().equals(run.run()))
-            .count();
-    return new Statement(
-        ledger.genesis().dataSet(),
-        ledger.genesis().unit(),
-        run.spec(),
-        steps,
-        epsilon,
-        ledger.spent(run.spec().delta()),
-        run.insecure(),
-        waivers,
-        ledger.head());
   }
 
   /**
@@ -126,8 +100,12 @@ public record Statement(
         + ".";
   }
 
+  private boolean protectsPeople() {
+    return spec.unit() == ProtectedUnit.USER;
+  }
+
   private String change() {
-    String one = unit == ProtectedUnit.USER ? "one person" : "one record";
+    String one = protectsPeople() ? "one person" : "one record";
     return spec.relation() == NeighbouringRelation.ADD_REMOVE
         ? one + " being in the data or not"
         : one + " being replaced by another";
@@ -187,9 +165,12 @@ public record Statement(
   }
 
   private String unitInWords() {
-    return unit == ProtectedUnit.USER
-        ? "a person, with at most " + spec.recordsPerUser() + " records each"
-        : "a record";
+    if (!protectsPeople()) {
+      return "a record";
+    }
+    return spec.recordsPerUser() == 1
+        ? "a person, with at most 1 record"
+        : "a person, with at most " + spec.recordsPerUser() + " records each";
   }
 
   private String relationInWords() {
@@ -199,12 +180,12 @@ public record Statement(
   }
 
   private String noun() {
-    return unit == ProtectedUnit.USER ? "person" : "record";
+    return protectsPeople() ? "person" : "record";
   }
 
   private List<String> notCovered() {
     List<String> lines = new ArrayList<>();
-    if (unit == ProtectedUnit.RECORD) {
+    if (!protectsPeople()) {
       lines.add(
           "A person with several records: the guarantee is for each record, and weakens with their number.");
     }
@@ -241,9 +222,9 @@ public record Statement(
     SequencedMap<String, Object> content = new LinkedHashMap<>();
     content.put("private", !nonPrivate());
     content.put("dataSet", dataSet);
-    content.put("unit", unit.name().toLowerCase(Locale.ROOT));
+    content.put("unit", spec.unit().name().toLowerCase(Locale.ROOT));
     content.put("recordsPerUser", spec.recordsPerUser());
-    content.put("relation", spec.relation().name().toLowerCase(Locale.ROOT).replace('_', '-'));
+    content.put("relation", spec.relation().words());
     content.put("epsilon", number(nonPrivate() ? Double.POSITIVE_INFINITY : epsilon.upper()));
     content.put("epsilonLower", number(nonPrivate() ? Double.POSITIVE_INFINITY : epsilon.lower()));
     content.put("epsilonRenyi", number(nonPrivate() ? Double.POSITIVE_INFINITY : epsilon.renyi()));

@@ -70,7 +70,7 @@ class AccountantTest {
     assertTrue(base < upper(spec.withSteps(steps + steps / 10)));
     assertTrue(base < upper(Settings.of(rate * 1.1, sigma, steps, 1e-6)));
     assertTrue(base > Accountant.of(spec).epsilon(1e-5).upper());
-    assertTrue(base < upper(spec.withRecordsPerUser(2)));
+    assertTrue(base < upper(spec.withUnit(ProtectedUnit.USER, 2)));
     assertTrue(
         base < upper(Settings.of(NeighbouringRelation.REPLACE_ONE, rate, sigma, steps, 1e-6)));
   }
@@ -188,7 +188,7 @@ class AccountantTest {
     NeighbouringRelation other = NeighbouringRelation.REPLACE_ONE;
     List<PrivacyEvent> training = List.of(new PoissonGaussian(spec));
     assertThrows(IllegalArgumentException.class, () -> Accountant.of(other, training));
-    MechanismSpec users = Settings.of(other, 0.1, 1, 10, 1e-6).withRecordsPerUser(2);
+    MechanismSpec users = Settings.of(other, 0.1, 1, 10, 1e-6).withUnit(ProtectedUnit.USER, 2);
     assertThrows(IllegalArgumentException.class, () -> Accountant.of(users));
     Accountant account = Accountant.of(spec);
     for (double delta : new double[] {0, 1, -1, Double.NaN}) {

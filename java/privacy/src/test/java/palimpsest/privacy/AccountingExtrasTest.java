@@ -66,7 +66,7 @@ class AccountingExtrasTest {
     for (JsonNode row : rows("user_level_add_remove")) {
       MechanismSpec spec =
           spec(NeighbouringRelation.ADD_REMOVE, row)
-              .withRecordsPerUser(row.get("max_records_per_user").asInt());
+              .withUnit(ProtectedUnit.USER, row.get("max_records_per_user").asInt());
       assertBracket(row, Accountant.of(spec).epsilon(spec.delta()));
     }
   }

@@ -49,7 +49,7 @@ class CalibrationTest {
     MechanismSpec one = Settings.of(0.01, 1, 500, 1e-6);
     double last = 0;
     for (int records : new int[] {1, 2, 4}) {
-      MechanismSpec found = Calibration.calibrate(one.withRecordsPerUser(records), 4);
+      MechanismSpec found = Calibration.calibrate(one.withUnit(ProtectedUnit.USER, records), 4);
       assertTrue(found.noiseMultiplier() > 1.1 * last, found::toString);
       assertTrue(Accountant.of(found).epsilon(1e-6).upper() <= 4);
       last = found.noiseMultiplier();

@@ -104,7 +104,16 @@ class LedgerCapTest {
       run.step(0);
       run.step(1);
       EpsilonBracket spent = ledger.spent(1e-6);
-      Statement statement = Statement.of(ledger, run.start(), spent, Set.of());
+      Statement statement =
+          new Statement(
+              ledger.genesis().dataSet(),
+              run.start().spec(),
+              run.steps(),
+              spent,
+              ledger.spent(1e-6),
+              run.start().insecure(),
+              Set.of(),
+              ledger.head());
       assertEquals(2, statement.stepsPaid());
       assertEquals(spent, statement.total());
       assertEquals(ledger.head(), statement.head());

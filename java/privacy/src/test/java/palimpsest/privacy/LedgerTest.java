@@ -1,5 +1,6 @@
 package palimpsest.privacy;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
@@ -9,14 +10,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 import palimpsest.testing.FullTests;
 
@@ -37,6 +41,10 @@ class LedgerTest {
 
   private Ledger create() {
     return Ledger.create(state, NAME, ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE);
+  }
+
+  private Ledger openOrCreate() {
+    return Ledger.openOrCreate(state, NAME, ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE);
   }
 
   private Path lines() {
@@ -72,7 +80,16 @@ class LedgerTest {
     Path data = Files.writeString(folder.resolve("data.csv"), "text,label\n");
     MechanismSpec user =
         new MechanismSpec(
-            NeighbouringRelation.REPLACE_ONE, 0.1 + 0.2, 1 / 3.0, -1, 7, 1e-9, 11, 4, false);
+            NeighbouringRelation.REPLACE_ONE,
+            0.1 + 0.2,
+            1 / 3.0,
+            -1,
+            7,
+            1e-9,
+            11,
+            ProtectedUnit.USER,
+            4,
+            false);
     List<LedgerRecord> written;
     try (Ledger ledger =
         Ledger.create(state, NAME, ProtectedUnit.USER, NeighbouringRelation.REPLACE_ONE)) {
@@ -144,15 +161,101 @@ class LedgerTest {
   }
 
   @Test
-  void refusesAnotherRelationOrUnit() {
+  void refusesAnotherRelation() {
     MechanismSpec other =
         MechanismSpec.of(NeighbouringRelation.REPLACE_ONE, 1.5, 0.1, 100, 10_000, 5, 1e-6);
     try (Ledger ledger = create();
         SecretKey key = SecretKey.fromOperatingSystem()) {
-      assertThrows(LedgerException.class, () -> ledger.startRun(other, key));
-      assertThrows(
-          LedgerException.class, () -> ledger.startRun(spec(5).withRecordsPerUser(3), key));
+      assertSays("counts neighbours by add-remove", () -> ledger.startRun(other, key));
     }
+  }
+
+  private static void assertSays(String words, Executable refused) {
+    String message = assertThrows(LedgerException.class, refused).getMessage();
+    assertTrue(message.contains(words), message);
+  }
+
+  private static MechanismSpec withoutNoise() {
+    return MechanismSpec.nonPrivate(NeighbouringRelation.ADD_REMOVE, 1, 10, 100, 5, 1e-6);
+  }
+
+  /**
+   * Runs by record cost less than runs by person. So neither may enter an account of the other, or
+   * its statement would promise to people what only records were given; nor may a run without noise
+   * or one that allows a person a single record.
+   */
+  @Test
+  void anAccountOfPeopleRefusesRunsByRecord() {
+    try (Ledger ledger =
+            Ledger.create(state, NAME, ProtectedUnit.USER, NeighbouringRelation.ADD_REMOVE);
+        SecretKey key = SecretKey.fromOperatingSystem()) {
+      String says = "visits-2025 protects people (--user, --max-records); a run by record needs";
+      for (MechanismSpec byRecord : List.of(spec(5), withoutNoise())) {
+        assertSays(says, () -> ledger.startRun(byRecord, key));
+      }
+      assertEquals(1, ledger.records().size(), "a refusal is not a payment");
+      Ledger.Run run = ledger.startRun(spec(5).withUnit(ProtectedUnit.USER, 4), key);
+      run.end(false);
+    }
+    assertSays(
+        "visits-2025 protects people",
+        () ->
+            Ledger.openOrCreate(
+                state, NAME, ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE));
+  }
+
+  @Test
+  void anAccountOfRecordsRefusesRunsByPerson() {
+    try (Ledger ledger = create();
+        SecretKey key = SecretKey.fromOperatingSystem()) {
+      String says = "visits-2025 protects records; a run by person (--user, --max-records) needs";
+      for (MechanismSpec spec : List.of(spec(5), withoutNoise())) {
+        for (int count : new int[] {1, 4}) {
+          MechanismSpec byPerson = spec.withUnit(ProtectedUnit.USER, count);
+          assertSays(says, () -> ledger.startRun(byPerson, key));
+        }
+      }
+      assertEquals(1, ledger.records().size(), "a refusal is not a payment");
+    }
+    assertSays(
+        "visits-2025 protects records",
+        () ->
+            Ledger.openOrCreate(state, NAME, ProtectedUnit.USER, NeighbouringRelation.ADD_REMOVE));
+    assertSays(
+        "counts neighbours by add-remove",
+        () ->
+            Ledger.openOrCreate(
+                state, NAME, ProtectedUnit.RECORD, NeighbouringRelation.REPLACE_ONE));
+  }
+
+  /** The statement of what the ledger holds names the unit that the ledger wrote down. */
+  @Test
+  void theUnitOfARunIsOnDisk() {
+    MechanismSpec person = spec(5).withUnit(ProtectedUnit.USER, 1);
+    try (Ledger ledger =
+            Ledger.create(state, NAME, ProtectedUnit.USER, NeighbouringRelation.ADD_REMOVE);
+        SecretKey key = SecretKey.fromOperatingSystem()) {
+      ledger.startRun(person, key).end(false);
+    }
+    assertEquals(
+        List.of(person),
+        Ledger.read(state, NAME).stream()
+            .filter(LedgerRecord.RunStart.class::isInstance)
+            .map(r -> ((LedgerRecord.RunStart) r).spec())
+            .toList());
+  }
+
+  /** A ledger that mixes units was not written by this class: what it costs is unknown. */
+  @Test
+  void recordsOfAnotherUnitHaveNoPrice() {
+    LedgerRecord people =
+        new LedgerRecord.Genesis(NAME, ProtectedUnit.USER, NeighbouringRelation.ADD_REMOVE);
+    LedgerRecord run = new LedgerRecord.RunStart("0".repeat(16), "1".repeat(16), false, spec(5));
+    assertThrows(LedgerException.class, () -> Ledger.events(List.of(people, run)));
+    assertThrows(LedgerException.class, () -> Ledger.events(List.of(run)));
+    LedgerRecord records =
+        new LedgerRecord.Genesis(NAME, ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE);
+    assertEquals(List.of(), Ledger.events(List.of(records, run)));
   }
 
   @Test
@@ -210,7 +313,7 @@ class LedgerTest {
   void refusesNamesThatLeaveTheDirectory() {
     for (String name : List.of("", "../x", "a/b", ".hidden", "a\nb", "x".repeat(65), "a b")) {
       assertThrows(
-          LedgerException.class,
+          IllegalArgumentException.class,
           () -> Ledger.create(state, name, ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE));
     }
   }
@@ -277,6 +380,10 @@ class LedgerTest {
     Files.delete(head());
     assertEquals(Ledger.State.BROKEN, stateOfLedger());
     assertThrows(LedgerException.class, this::create);
+    assertThrows(LedgerException.class, this::openOrCreate);
+    Files.write(lines(), new byte[0]);
+    assertThrows(LedgerException.class, this::create);
+    assertThrows(LedgerException.class, this::openOrCreate);
   }
 
   @Test
@@ -334,6 +441,12 @@ class LedgerTest {
       assertEquals(expected, Ledger.read(state, NAME).size(), "length " + length);
       assertEquals(paid(spec(5), 3), Ledger.events(Ledger.read(state, NAME)));
       Ledger.open(state, NAME).close();
+      byte[] repaired = Files.readAllBytes(lines());
+      Files.write(lines(), Arrays.copyOf(after, length));
+      Files.write(head(), headBefore);
+      openOrCreate().close();
+      assertArrayEquals(repaired, Files.readAllBytes(lines()), "length " + length);
+      assertEquals(Ledger.State.INTACT, stateOfLedger());
     }
   }
 
@@ -346,6 +459,7 @@ class LedgerTest {
       Files.write(lines(), Arrays.copyOf(good, length));
       assertEquals(Ledger.State.BROKEN, stateOfLedger(), "cut to " + length);
       assertThrows(LedgerException.class, () -> Ledger.repair(state, NAME));
+      assertThrows(LedgerException.class, this::openOrCreate);
       assertEquals(length, Files.size(lines()));
     }
   }
@@ -360,19 +474,21 @@ class LedgerTest {
     Files.delete(secret);
     assertEquals(Ledger.State.BROKEN, stateOfLedger());
     assertThrows(LedgerException.class, this::create);
+    assertThrows(LedgerException.class, this::openOrCreate);
+    assertFalse(Files.exists(secret), "a lost secret is not replaced");
   }
 
   @Test
   void fileCodesTellEqualFilesAndNothingElse() throws IOException {
     Path data = Files.writeString(folder.resolve("data.csv"), "text,label\n");
     try (Ledger ledger = create()) {
-      ledger.fileSeen(data);
-      ledger.fileSeen(data);
+      String code = ledger.fileSeen(data);
+      assertEquals(new LedgerRecord.FileSeen(code), ledger.records().getLast());
+      assertEquals(code, ledger.fileSeen(Files.copy(data, folder.resolve("copy.csv"))));
+      assertEquals(2, ledger.records().size(), "one record a content");
       Files.writeString(data, "text,label\nx,y\n");
-      ledger.fileSeen(data);
-      List<LedgerRecord> records = ledger.records();
-      assertEquals(records.get(1), records.get(2));
-      assertNotEquals(records.get(2), records.get(3));
+      assertNotEquals(code, ledger.fileSeen(data));
+      assertEquals(3, ledger.records().size());
     }
     Path other = folder.resolve("other");
     try (Ledger ledger =
@@ -382,6 +498,70 @@ class LedgerTest {
           Ledger.read(state, NAME).getLast(), ledger.records().getLast(), "codes are keyed");
     }
     assertFalse(Files.readString(lines()).contains("data.csv"));
+  }
+
+  @Test
+  void aDataFileThatCannotBeReadIsNamed() {
+    try (Ledger ledger = create()) {
+      Path missing = folder.resolve("missing.csv");
+      for (Path bad : List.of(missing, folder)) {
+        String message =
+            assertThrows(IllegalArgumentException.class, () -> ledger.fileSeen(bad)).getMessage();
+        assertTrue(message.contains(bad.toString()), message);
+        assertThrows(IllegalArgumentException.class, () -> Ledger.accountThatSaw(state, bad));
+      }
+      assertEquals(1, ledger.records().size());
+    }
+  }
+
+  @Test
+  void aRenamedCopyFindsItsAccount() throws IOException {
+    Path data = Files.writeString(folder.resolve("data.csv"), "text,label\nx,y\n");
+    Path copy = Files.copy(data, folder.resolve("copy.csv"));
+    Path other = Files.writeString(folder.resolve("other.csv"), "text,label\nx,z\n");
+    assertEquals(Optional.empty(), Ledger.accountThatSaw(state, copy));
+    assertFalse(Files.exists(state), "a question makes nothing");
+    for (String name : List.of("b", "a", NAME)) {
+      try (Ledger ledger =
+          Ledger.create(state, name, ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE)) {
+        assertEquals(Optional.empty(), Ledger.accountThatSaw(state, copy));
+        ledger.setCap(1, 1e-6);
+      }
+    }
+    try (Ledger ledger = Ledger.open(state, NAME)) {
+      ledger.fileSeen(data);
+      assertEquals(Optional.of(NAME), Ledger.accountThatSaw(state, copy), "while it is in use");
+    }
+    assertEquals(Optional.empty(), Ledger.accountThatSaw(state, other));
+    Files.writeString(lines(), "{", StandardOpenOption.APPEND);
+    assertEquals(Ledger.State.TORN, stateOfLedger());
+    assertEquals(Optional.of(NAME), Ledger.accountThatSaw(state, copy));
+    try (Ledger ledger = Ledger.open(state, "a")) {
+      ledger.fileSeen(other);
+      ledger.fileSeen(data);
+    }
+    assertEquals(Optional.of("a"), Ledger.accountThatSaw(state, other));
+    assertEquals(Optional.of("a"), Ledger.accountThatSaw(state, copy), "the first by name");
+  }
+
+  /** A broken account answers for nothing, and stands in the way of nothing but itself. */
+  @Test
+  void aBrokenAccountDoesNotSpeakForAFile() throws IOException {
+    Path data = Files.writeString(folder.resolve("data.csv"), "text,label\nx,y\n");
+    for (String name : List.of(NAME, "z")) {
+      try (Ledger ledger =
+          Ledger.create(state, name, ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE)) {
+        ledger.fileSeen(data);
+      }
+    }
+    Files.writeString(state.resolve("not a name.ledger"), "?");
+    Files.writeString(state.resolve("half.ledger"), "");
+    assertEquals(Optional.of(NAME), Ledger.accountThatSaw(state, data));
+    Files.writeString(lines(), Files.readString(lines()).replace("RECORD", "USER"));
+    assertEquals(Ledger.State.BROKEN, stateOfLedger());
+    assertEquals(Optional.of("z"), Ledger.accountThatSaw(state, data));
+    Files.setPosixFilePermissions(state, PosixFilePermissions.fromString("rwxr-x---"));
+    assertThrows(LedgerException.class, () -> Ledger.accountThatSaw(state, data));
   }
 
   @Test

@@ -2,11 +2,13 @@ package palimpsest.privacy;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.math.BigDecimal;
 import java.math.BigInteger;
+import java.util.List;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.LongRange;
@@ -16,11 +18,13 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class MechanismSpecTest {
   private static final NeighbouringRelation ADD_REMOVE = NeighbouringRelation.ADD_REMOVE;
+  private static final ProtectedUnit RECORD = ProtectedUnit.RECORD;
   private static final BigInteger WHOLE = BigInteger.ONE.shiftLeft(64);
 
   private static MechanismSpec spec(
       double noise, double clip, long threshold, int steps, double delta) {
-    return new MechanismSpec(ADD_REMOVE, noise, clip, threshold, steps, delta, 64, 1, false);
+    return new MechanismSpec(
+        ADD_REMOVE, noise, clip, threshold, steps, delta, 64, RECORD, 1, false);
   }
 
   @Property(tries = 2000)
@@ -103,12 +107,35 @@ class MechanismSpecTest {
     assertThrows(IllegalArgumentException.class, () -> spec(1, 1, 5, 1, 1));
     MechanismSpec good = spec(1, 1, 5, 1, 1e-6);
     assertThrows(IllegalArgumentException.class, () -> good.withSteps(-1));
-    assertThrows(IllegalArgumentException.class, () -> good.withRecordsPerUser(0));
+    assertThrows(IllegalArgumentException.class, () -> good.withUnit(ProtectedUnit.USER, 0));
     assertThrows(IllegalArgumentException.class, () -> MechanismSpec.thresholdFor(0, 10));
     assertThrows(IllegalArgumentException.class, () -> MechanismSpec.thresholdFor(11, 10));
     assertThrows(
         IllegalArgumentException.class,
-        () -> new MechanismSpec(ADD_REMOVE, 1, 1, 5, 1, 1e-6, 0, 1, false));
+        () -> new MechanismSpec(ADD_REMOVE, 1, 1, 5, 1, 1e-6, 0, RECORD, 1, false));
+  }
+
+  /** A person with one record is a person still: what is protected follows from no number. */
+  @Test
+  void theUnitIsNamedAndNeverGuessed() {
+    MechanismSpec records = MechanismSpec.of(ADD_REMOVE, 1, 1, 10, 100, 5, 1e-6);
+    MechanismSpec bare = MechanismSpec.nonPrivate(ADD_REMOVE, 1, 10, 100, 5, 1e-6);
+    for (MechanismSpec spec : List.of(records, bare)) {
+      assertEquals(RECORD, spec.unit());
+      assertEquals(1, spec.recordsPerUser());
+      assertThrows(IllegalArgumentException.class, () -> spec.withUnit(RECORD, 4));
+      assertThrows(NullPointerException.class, () -> spec.withUnit(null, 1));
+      for (int count : new int[] {1, 4}) {
+        MechanismSpec people = spec.withUnit(ProtectedUnit.USER, count);
+        assertEquals(ProtectedUnit.USER, people.unit());
+        assertEquals(count, people.recordsPerUser());
+        assertEquals(people.unit(), people.withSteps(2).unit());
+        assertNotEquals(spec, people);
+        assertEquals(spec, people.withUnit(RECORD, 1));
+      }
+    }
+    assertEquals(
+        ProtectedUnit.USER, records.withUnit(ProtectedUnit.USER, 2).withNoiseMultiplier(3).unit());
   }
 
   @Test

@@ -14,7 +14,16 @@ class PoissonSamplerTest {
 
   private static MechanismSpec spec(long threshold) {
     return new MechanismSpec(
-        NeighbouringRelation.ADD_REMOVE, 1, 1, threshold, 10, 1e-6, 10, 1, false);
+        NeighbouringRelation.ADD_REMOVE,
+        1,
+        1,
+        threshold,
+        10,
+        1e-6,
+        10,
+        ProtectedUnit.RECORD,
+        1,
+        false);
   }
 
   private PoissonSampler sampler(long expectedBatch, long sizeBound) {

@@ -90,7 +90,7 @@ class PublishedAccountingTest {
     }
     if (quantity.contains("PLD epsilon")) {
       int records = quantity.startsWith("user-level") ? 2 : 1;
-      MechanismSpec spec = row.spec(row.sigma()).withRecordsPerUser(records);
+      MechanismSpec spec = row.spec(row.sigma()).withUnit(ProtectedUnit.USER, records);
       return fits(row, loss(spec).epsilon(row.delta(), 1e-5));
     }
     if (quantity.startsWith("connect-the-dots")) {

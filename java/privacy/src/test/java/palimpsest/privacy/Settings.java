@@ -19,6 +19,7 @@ final class Settings {
             .multiply(new BigDecimal(BigInteger.ONE.shiftLeft(64)))
             .setScale(0, RoundingMode.CEILING)
             .toBigInteger();
-    return new MechanismSpec(relation, sigma, 1, threshold.longValue(), steps, delta, 1, 1, false);
+    return new MechanismSpec(
+        relation, sigma, 1, threshold.longValue(), steps, delta, 1, ProtectedUnit.RECORD, 1, false);
   }
 }

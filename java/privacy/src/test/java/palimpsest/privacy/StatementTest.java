@@ -22,8 +22,7 @@ class StatementTest {
   private static Statement statement(MechanismSpec spec, boolean insecure, Set<Waiver> waivers) {
     EpsilonBracket run = new EpsilonBracket(1.2340001, 1.2345001, 1.5);
     EpsilonBracket total = new EpsilonBracket(2.1, 2.2, 2.5);
-    return new Statement(
-        "visits", ProtectedUnit.RECORD, spec, 800, run, total, insecure, waivers, HEAD);
+    return new Statement("visits", spec, 800, run, total, insecure, waivers, HEAD);
   }
 
   @Test
@@ -57,8 +56,7 @@ class StatementTest {
   @Test
   void roundsEpsilonUpAndItsLowerBoundDown() {
     EpsilonBracket run = new EpsilonBracket(0.99999, 1.00001, 1.10001);
-    Statement statement =
-        new Statement("visits", ProtectedUnit.RECORD, spec(), 800, run, run, false, Set.of(), HEAD);
+    Statement statement = new Statement("visits", spec(), 800, run, run, false, Set.of(), HEAD);
     assertTrue(statement.text().contains("between 0.9999 and 1.001 "), statement.text());
     assertTrue(statement.text().contains("at most 1.101."), statement.text());
     assertEquals(1.00001, statement.content().get("epsilon"));
@@ -83,26 +81,8 @@ class StatementTest {
     for (Statement statement :
         List.of(
             statement(spec(), true, Set.of()),
-            new Statement(
-                "visits",
-                ProtectedUnit.RECORD,
-                spec(),
-                800,
-                infinite,
-                infinite,
-                false,
-                Set.of(),
-                HEAD),
-            new Statement(
-                "visits",
-                ProtectedUnit.RECORD,
-                noiseless,
-                5,
-                nothing,
-                nothing,
-                false,
-                Set.of(),
-                HEAD))) {
+            new Statement("visits", spec(), 800, infinite, infinite, false, Set.of(), HEAD),
+            new Statement("visits", noiseless, 5, nothing, nothing, false, Set.of(), HEAD))) {
       assertTrue(statement.nonPrivate());
       String first = statement.text().lines().findFirst().orElseThrow();
       assertTrue(first.startsWith("NON-PRIVATE: "), first);
@@ -140,18 +120,30 @@ class StatementTest {
   void usersAndReplacementAreNamed() {
     MechanismSpec spec =
         MechanismSpec.of(NeighbouringRelation.REPLACE_ONE, 1.25, 0.1, 250, 30_000, 800, 1e-6)
-            .withRecordsPerUser(4);
+            .withUnit(ProtectedUnit.USER, 4);
     EpsilonBracket run = new EpsilonBracket(1, 1.1, 1.2);
-    Statement statement =
-        new Statement("visits", ProtectedUnit.USER, spec, 800, run, run, false, Set.of(), HEAD);
+    Statement statement = new Statement("visits", spec, 800, run, run, false, Set.of(), HEAD);
     assertTrue(statement.text().contains("one person being replaced by another"));
     assertTrue(statement.text().contains("at most 4 records each"));
     assertFalse(statement.text().contains("several records"));
-    assertThrows(
-        IllegalArgumentException.class,
-        () ->
-            new Statement(
-                "visits", ProtectedUnit.RECORD, spec, 800, run, run, false, Set.of(), HEAD));
+  }
+
+  /**
+   * A person with at most one record is a person; the number alone would call that a record. The
+   * unit comes from the mechanism and from nowhere else.
+   */
+  @Test
+  void aPersonWithOneRecordIsAPerson() {
+    MechanismSpec person = spec().withUnit(ProtectedUnit.USER, 1);
+    String text = statement(person, false, Set.of()).text();
+    assertTrue(text.contains("for one person being in the data or not"), text);
+    assertTrue(text.contains("Unit of protection: a person, with at most 1 record.\n"), text);
+    assertFalse(text.contains("several records"), text);
+    assertEquals("user", statement(person, false, Set.of()).content().get("unit"));
+    String record = statement(spec(), false, Set.of()).text();
+    assertFalse(record.contains("for one person"), record);
+    assertTrue(record.contains("Unit of protection: a record.\n"), record);
+    assertEquals("record", statement(spec(), false, Set.of()).content().get("unit"));
   }
 
   @Test
@@ -160,9 +152,7 @@ class StatementTest {
     EpsilonBracket total = new EpsilonBracket(1, 1.1, 1.2);
     assertThrows(
         IllegalArgumentException.class,
-        () ->
-            new Statement(
-                "visits", ProtectedUnit.RECORD, spec(), 8, run, total, false, Set.of(), HEAD));
+        () -> new Statement("visits", spec(), 8, run, total, false, Set.of(), HEAD));
   }
 
   @Test

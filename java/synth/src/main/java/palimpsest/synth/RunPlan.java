@@ -5,6 +5,7 @@ import palimpsest.privacy.Accountant;
 import palimpsest.privacy.Calibration;
 import palimpsest.privacy.EpsilonBracket;
 import palimpsest.privacy.MechanismSpec;
+import palimpsest.privacy.ProtectedUnit;
 
 /**
  * A training run, settled before any record is read, from public quantities alone ({@code
@@ -78,9 +79,12 @@ public record RunPlan(
 
   private static MechanismSpec mechanism(RunSettings settings, long batch, int steps) {
     double delta = settings.deltaInForce();
+    ProtectedUnit protectedUnit =
+        settings.recordsPerUser() > 1 ? ProtectedUnit.USER : ProtectedUnit.RECORD;
     MechanismSpec without =
         MechanismSpec.nonPrivate(
-            settings.relation(), settings.clipNorm(), batch, settings.sizeBound(), steps, delta);
+                settings.relation(), settings.clipNorm(), batch, settings.sizeBound(), steps, delta)
+            .withUnit(protectedUnit, settings.recordsPerUser());
     if (Double.isInfinite(settings.epsilon())) {
       return without;
     }
@@ -93,7 +97,7 @@ public record RunPlan(
                 settings.sizeBound(),
                 steps,
                 delta)
-            .withRecordsPerUser(settings.recordsPerUser());
+            .withUnit(protectedUnit, settings.recordsPerUser());
     return Calibration.calibrate(unit, settings.epsilon());
   }
 }

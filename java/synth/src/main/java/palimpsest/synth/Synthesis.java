@@ -27,7 +27,6 @@ import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
 import palimpsest.privacy.MechanismSpec;
-import palimpsest.privacy.ProtectedUnit;
 import palimpsest.privacy.SecretKey;
 import palimpsest.privacy.Statement;
 import palimpsest.privacy.Waiver;
@@ -234,14 +233,7 @@ public final class Synthesis {
   private Ledger openLedger(Destination destination) {
     Path directory = RunState.privateDirectory(destination.state().resolve("ledgers"));
     MechanismSpec spec = plan.mechanism();
-    ProtectedUnit unit = spec.recordsPerUser() > 1 ? ProtectedUnit.USER : ProtectedUnit.RECORD;
-    Ledger ledger;
-    if (Ledger.exists(directory, source.dataSet())) {
-      Ledger.repair(directory, source.dataSet());
-      ledger = Ledger.open(directory, source.dataSet());
-    } else {
-      ledger = Ledger.create(directory, source.dataSet(), unit, spec.relation());
-    }
+    Ledger ledger = Ledger.openOrCreate(directory, source.dataSet(), spec.unit(), spec.relation());
     destination.cap().ifPresent(cap -> ledger.setCap(cap, spec.delta()));
     return ledger;
   }
@@ -307,7 +299,6 @@ public final class Synthesis {
   private Statement statement(Ledger ledger, RunState runState, LedgerRecord.RunStart paid) {
     return new Statement(
         source.dataSet(),
-        ledger.genesis().unit(),
         plan.mechanism(),
         runState.stepsPaid(ledger.records()),
         plan.epsilon(),
