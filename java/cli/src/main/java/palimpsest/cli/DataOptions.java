@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import palimpsest.privacy.ProtectedUnit;
 import palimpsest.synth.text.InputException;
 import palimpsest.synth.text.Labels;
 import palimpsest.synth.text.RecordOptions;
@@ -100,14 +101,13 @@ final class DataOptions {
     if (label == null) {
       return Optional.of(Labels.single());
     }
-    if (labels == null) {
-      return Optional.empty();
-    }
-    Path file = Path.of(labels);
-    return Optional.of(
-        Files.isRegularFile(file)
-            ? Labels.read(file)
-            : Labels.of(Arrays.asList(labels.split(","))));
+    return Optional.ofNullable(labels).map(DataOptions::labels);
+  }
+
+  /** A public list: names split by commas, or a file with one label a line. */
+  static Labels labels(String list) {
+    Path file = Path.of(list);
+    return Files.isRegularFile(file) ? Labels.read(file) : Labels.of(Arrays.asList(list.split(",")));
   }
 
   /** Whether the records have labels. */
@@ -137,13 +137,14 @@ final class DataOptions {
         });
   }
 
-  /** The users that the data names, or empty if each record stands for itself. */
-  Optional<String> user() {
-    return Optional.ofNullable(user);
+  /** Whom a run on this data protects. */
+  ProtectedUnit unit() {
+    return user == null ? ProtectedUnit.RECORD : ProtectedUnit.USER;
   }
 
-  int maxRecords() {
-    return maxRecords;
+  /** Records of one protected unit. */
+  int recordsPerUnit() {
+    return user == null ? 1 : maxRecords;
   }
 
   static final class FormatConverter

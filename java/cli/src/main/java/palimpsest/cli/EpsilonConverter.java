@@ -16,10 +16,17 @@ final class EpsilonConverter implements ITypeConverter<Double> {
   }
 
   private static double parse(String text) {
+    double value;
     try {
-      return Double.parseDouble(text);
+      value = Double.parseDouble(text);
     } catch (NumberFormatException _) {
       throw new TypeConversionException("'" + text + "' is not a number");
     }
+    // No privacy must be asked for by its own word, never by a number too large for a double.
+    if (Double.isInfinite(value)) {
+      throw new TypeConversionException(
+          "'" + text + "' is too large to mean anything; 'inf' asks for no privacy");
+    }
+    return value;
   }
 }

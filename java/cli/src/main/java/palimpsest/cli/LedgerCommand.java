@@ -9,11 +9,11 @@ import picocli.CommandLine.Spec;
 /** What a data set has paid so far. */
 @Command(
     name = "ledger",
-    description = "What a data set has paid so far: show, verify, repair.",
+    description = "What a data set has paid so far: show, verify, cap, repair.",
     subcommands = {
       LedgerShowCommand.class,
       LedgerVerifyCommand.class,
-      LedgerRepairCommand.class,
+      LedgerCapCommand.class, LedgerRepairCommand.class,
     },
     footer = {"", "Example: palimpsest ledger show tickets"})
 final class LedgerCommand implements Runnable {
@@ -27,6 +27,6 @@ final class LedgerCommand implements Runnable {
 
   @Override
   public void run() {
-    throw new ParameterException(spec.commandLine(), "ledger: say show, verify or repair");
+    throw new ParameterException(spec.commandLine(), "ledger: say show, verify, cap or repair");
   }
 }

@@ -2,6 +2,7 @@ package palimpsest.cli;
 
 import java.nio.file.Path;
 import palimpsest.privacy.Ledger;
+import palimpsest.synth.StateFolder;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -21,7 +22,7 @@ final class LedgerOptions {
   }
 
   Path directory() {
-    return state == null ? StateFolder.path() : state;
+    return StateFolder.ledgers(state == null ? StateFolder.standard() : state);
   }
 
   /**

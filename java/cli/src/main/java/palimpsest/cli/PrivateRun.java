@@ -5,8 +5,6 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.OptionalDouble;
 import palimpsest.engine.model.ModelCache;
-import palimpsest.engine.model.ModelFolder;
-import palimpsest.synth.RunPlan;
 import palimpsest.synth.RunSettings;
 import palimpsest.synth.SamplingSettings;
 import palimpsest.synth.Synthesis;
@@ -34,6 +32,8 @@ abstract class PrivateRun extends Verb {
       description = "A fetched model's name or a model folder (default smollm2-135m).")
   private String model;
 
+  @Mixin private PromptOptions prompt;
+
   @Mixin private TrainingOptions training;
 
   @Option(
@@ -46,7 +46,8 @@ abstract class PrivateRun extends Verb {
   @Option(
       names = "--cap",
       paramLabel = "E",
-      description = "Set the data set's limit: no run may bring its total above this.")
+      description =
+          "Set or lower the data set's limit: no run may bring its total above this (ledger cap raises it).")
   private Double cap;
 
   @Option(
@@ -67,7 +68,8 @@ abstract class PrivateRun extends Verb {
 
   @Option(
       names = "--plan",
-      description = "Only say what the run would cost in epsilon, steps and time; reads no record.")
+      description =
+          "Only say what the run would cost in epsilon, steps, time and memory, and do nothing.")
   private boolean plan;
 
   /** Runs the job, or prints its plan. */
@@ -75,7 +77,8 @@ abstract class PrivateRun extends Verb {
     RunSettings settings = training.settings(file, data);
     Path base = ModelCache.standard().resolve(model);
     if (plan) {
-      printPlan(base, settings);
+      PlanText planned = PlanText.of(base, settings, training.execution());
+      print(planned.fields(), planned.text());
       return ExitCode.DONE;
     }
     Synthesis.Destination standard = Synthesis.Destination.of(out);
@@ -95,7 +98,7 @@ abstract class PrivateRun extends Verb {
               base,
               new Synthesis.Source(
                   file, data.records(), data.labels(file), name == null ? nameOf(file) : name),
-              training.prompt(),
+              prompt.prompt(),
               settings,
               sampling,
               training.execution(),
@@ -103,7 +106,8 @@ abstract class PrivateRun extends Verb {
               destination,
               listener);
       listener.close();
-      print(fields(outcome), text(outcome));
+      print(fields(outcome), text(sampling, outcome));
+      SamplingOptions.requireAny(sampling, outcome.records());
     }
     return ExitCode.DONE;
   }
@@ -115,26 +119,6 @@ abstract class PrivateRun extends Verb {
     return dot > 0 ? name.substring(0, dot) : name;
   }
 
-  private void printPlan(Path base, RunSettings settings) {
-    RunPlan planned;
-    try (ModelFolder folder = ModelFolder.open(base)) {
-      planned = RunPlan.of(settings, folder.config());
-    }
-    Map<String, Object> fields = new LinkedHashMap<>();
-    fields.put("epsilon", Numbers.upper(planned.epsilon().upper()));
-    fields.put("delta", planned.mechanism().delta());
-    fields.put("noiseMultiplier", planned.mechanism().noiseMultiplier());
-    fields.put("expectedBatch", planned.mechanism().expectedBatch());
-    fields.put("samplingRate", planned.mechanism().samplingRate());
-    fields.put("steps", planned.mechanism().steps());
-    fields.put("maxTokens", planned.maxTokens());
-    fields.put("nominalTokens", planned.tokens());
-    fields.put("nominalMinutes", Math.round(planned.seconds() / 6) / 10.0);
-    StringBuilder text = new StringBuilder("No record was read. The run would be:\n");
-    fields.forEach((key, value) -> text.append("  %-16s %s%n".formatted(key, value)));
-    print(fields, text.toString());
-  }
-
   private static Map<String, Object> fields(Synthesis.Outcome outcome) {
     Map<String, Object> fields = new LinkedHashMap<>();
     fields.put("folder", outcome.folder().toString());
@@ -143,12 +127,12 @@ abstract class PrivateRun extends Verb {
     return fields;
   }
 
-  private static String text(Synthesis.Outcome outcome) {
+  private static String text(SamplingSettings sampling, Synthesis.Outcome outcome) {
     String made =
-        outcome.records().isEmpty()
+        sampling.records() == 0
             ? "The adapter and this statement are in "
-            : outcome.records().size()
-                + " synthetic records, the adapter and this statement are in ";
+            : SamplingOptions.count(sampling, outcome.records())
+                + ", the adapter and this statement are in ";
     return outcome.statement().text() + "\n" + made + outcome.folder();
   }
 }

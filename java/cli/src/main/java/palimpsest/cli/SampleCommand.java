@@ -1,16 +1,20 @@
 package palimpsest.cli;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import palimpsest.engine.model.ModelCache;
+import palimpsest.engine.weights.AtomicFiles;
+import palimpsest.synth.AdapterCard;
 import palimpsest.synth.ExecutionSpec;
+import palimpsest.synth.SamplingSettings;
 import palimpsest.synth.Synthesis;
 import palimpsest.synth.SyntheticRecord;
 import palimpsest.synth.TunedModel;
+import palimpsest.synth.text.InputException;
 import palimpsest.synth.text.Labels;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -19,48 +23,43 @@ import picocli.CommandLine.Option;
 /** More records from a released adapter, or some from the base model alone. */
 @Command(
     name = "sample",
-    description = "Draws records from a tuned model: any number, at no further privacy cost.",
+    description =
+        "Draws records from a tuned model: any number, at no further privacy cost. The adapter's privacy statement is"
+            + " written beside them.",
     footer = {
       "",
-      "Example: palimpsest sample --adapter synthetic-tickets/adapter --labels queues.txt --kind 'support ticket' \\",
-      "           --records 5000 --out more.jsonl"
+      "Example: palimpsest sample --adapter synthetic-tickets/adapter --records 5000 --out more.jsonl"
     })
 final class SampleCommand extends Verb {
+  private static final String STANDARD_MODEL = "smollm2-135m";
+  private static final int STANDARD_TOKENS = 96;
+
   @Option(
       names = "--model",
-      defaultValue = "smollm2-135m",
       paramLabel = "M",
-      description = "The base model (default smollm2-135m).")
+      description = "The base model (default: the adapter's, or else " + STANDARD_MODEL + ").")
   private String model;
 
   @Option(
       names = "--adapter",
       paramLabel = "DIR",
-      description = "The adapter; without one the base model is sampled.")
+      description =
+          "The adapter, which brings its labels, prompt and length with it; without one the base model is sampled.")
   private Path adapter;
 
   @Option(
       names = "--labels",
       paramLabel = "LIST",
-      description = "The public labels that the adapter was tuned with.")
+      description = "The public list of labels: a,b,c or a file with one label a line.")
   private String labels;
 
-  @Option(
-      names = "--kind",
-      defaultValue = "text",
-      paramLabel = "NOUN",
-      description = "As given to synthesize.")
-  private String kind;
-
-  @Option(names = "--template", paramLabel = "P", description = "As given to synthesize.")
-  private String template;
+  @Mixin private PromptOptions prompt;
 
   @Option(
       names = "--max-tokens",
-      defaultValue = "96",
       paramLabel = "T",
-      description = "As given to synthesize (default 96).")
-  private int maxTokens;
+      description = "Longest record, prompt included (default " + STANDARD_TOKENS + ").")
+  private Integer maxTokens;
 
   @Mixin private SamplingOptions sampling;
 
@@ -73,32 +72,74 @@ final class SampleCommand extends Verb {
 
   @Override
   public Integer call() {
-    Labels list =
-        labels == null
-            ? Labels.single()
-            : java.nio.file.Files.isRegularFile(Path.of(labels))
-                ? Labels.read(Path.of(labels))
-                : Labels.of(Arrays.asList(labels.split(",")));
-    Synthesis.Prompt prompt =
-        new Synthesis.Prompt(
-            kind, Optional.ofNullable(template).map(text -> text.replace("\\n", "\n")));
+    Synthesis.refuseExisting(out);
+    Synthesis.refuseExisting(statementFile());
+    AdapterCard card = card();
+    SamplingSettings settings = sampling.settings();
     try (ProgressListener listener = new ProgressListener(this::progress);
         TunedModel tuned =
             new TunedModel(
-                ModelCache.standard().resolve(model),
+                ModelCache.standard().resolve(model == null ? card.baseModel() : model),
                 adapter,
-                list,
-                prompt,
+                card.labels(),
+                card.prompt(),
                 ExecutionSpec.defaults(),
-                maxTokens)) {
-      List<SyntheticRecord> records = tuned.sample(sampling.settings(), listener);
-      Synthesis.writeRecords(out, records, list);
+                card.maxTokens())) {
+      List<SyntheticRecord> records = tuned.sample(settings, listener);
       listener.close();
-      Map<String, Object> fields = new LinkedHashMap<>();
-      fields.put("file", out.toString());
-      fields.put("records", records.size());
-      print(fields, records.size() + " records are in " + out);
+      SamplingOptions.requireAny(settings, records);
+      Synthesis.writeRecords(out, records, card.labels());
+      AtomicFiles.file(statementFile(), card.statement().getBytes(StandardCharsets.UTF_8));
+      print(fields(records), text(settings, records, card));
     }
     return ExitCode.DONE;
+  }
+
+  /** What the adapter was released with, or what the options say of one that brings nothing. */
+  private AdapterCard card() {
+    Optional<AdapterCard> released = Optional.ofNullable(adapter).flatMap(AdapterCard::read);
+    if (released.isPresent()) {
+      if (labels != null || maxTokens != null || prompt.given()) {
+        throw new InputException(
+            adapter
+                + " brings its own labels, prompt and length; leave out --labels, --kind, --template and --max-tokens");
+      }
+      return released.get();
+    }
+    String statement =
+        adapter == null
+            ? "No private record was used: these texts are the base model's own.\n"
+            : "NON-PRIVATE: the adapter that these texts were sampled from carries no privacy statement.\n";
+    return new AdapterCard(
+        STANDARD_MODEL,
+        labels == null ? Labels.single() : DataOptions.labels(labels),
+        prompt.prompt(),
+        maxTokens == null ? STANDARD_TOKENS : maxTokens,
+        statement);
+  }
+
+  /** {@code more.jsonl} gets {@code more.STATEMENT.txt}. */
+  private Path statementFile() {
+    String name = out.getFileName().toString();
+    int dot = name.lastIndexOf('.');
+    return out.resolveSibling(
+        (dot > 0 ? name.substring(0, dot) : name) + "." + Synthesis.STATEMENT_TEXT);
+  }
+
+  private Map<String, Object> fields(List<SyntheticRecord> records) {
+    Map<String, Object> fields = new LinkedHashMap<>();
+    fields.put("file", out.toString());
+    fields.put("statement", statementFile().toString());
+    fields.put("records", records.size());
+    return fields;
+  }
+
+  private String text(SamplingSettings asked, List<SyntheticRecord> records, AdapterCard card) {
+    return "%s%n%s are in %s, the statement in %s"
+        .formatted(
+            card.statement().lines().findFirst().orElse(""),
+            SamplingOptions.count(asked, records),
+            out,
+            statementFile());
   }
 }

@@ -1,6 +1,8 @@
 package palimpsest.cli;
 
+import java.util.List;
 import palimpsest.synth.SamplingSettings;
+import palimpsest.synth.SyntheticRecord;
 import picocli.CommandLine.Option;
 
 /** How synthetic records are drawn from a model; none of it costs privacy. */
@@ -47,5 +49,25 @@ final class SamplingOptions {
 
   SamplingSettings settings() {
     return new SamplingSettings(records, temperature, topK, topP, guidance, judge, 3);
+  }
+
+  /**
+   * Fewer records than were asked for are worth a word; none at all are a failure.
+   *
+   * @throws IllegalStateException if there should be records and there are none
+   */
+  static void requireAny(SamplingSettings asked, List<SyntheticRecord> made) {
+    if (asked.records() > 0 && made.isEmpty()) {
+      throw new IllegalStateException(
+          "no text that the model wrote has the form of a record; allow longer ones with --max-tokens, or tune further");
+    }
+  }
+
+  /** How many records there are, beside how many were asked for. */
+  static String count(SamplingSettings asked, List<SyntheticRecord> made) {
+    return made.size() == asked.records()
+        ? made.size() + " synthetic records"
+        : "%d of the %d synthetic records asked for (the model wrote no more that have the form of one)"
+            .formatted(made.size(), asked.records());
   }
 }

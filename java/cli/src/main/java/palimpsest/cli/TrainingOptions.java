@@ -3,17 +3,16 @@ package palimpsest.cli;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.EnumSet;
-import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
+import palimpsest.engine.model.Role;
 import palimpsest.engine.tensor.DType;
 import palimpsest.privacy.NeighbouringRelation;
 import palimpsest.privacy.Waiver;
 import palimpsest.synth.ExecutionSpec;
 import palimpsest.synth.RunSettings;
-import palimpsest.synth.Synthesis;
 import palimpsest.synth.text.InputException;
 import palimpsest.synth.text.Records;
 import picocli.CommandLine.Option;
@@ -57,6 +56,13 @@ final class TrainingOptions {
   private int maxTokens;
 
   @Option(
+      names = "--mean-tokens",
+      paramLabel = "T",
+      description =
+          "Public guess of a record's mean length, prompt included (default: half the longest); settles the time.")
+  private Integer meanTokens;
+
+  @Option(
       names = "--time",
       defaultValue = "10",
       paramLabel = "MIN",
@@ -90,26 +96,26 @@ final class TrainingOptions {
   private int rank;
 
   @Option(
+      names = "--alpha",
+      paramLabel = "A",
+      description = "The adapter is scaled by alpha / rank (default 2 x rank).")
+  private Double alpha;
+
+  @Option(
+      names = "--targets",
+      paramLabel = "LAYERS",
+      split = ",",
+      description =
+          "Linear layers that get an adapter, such as query,value (default all): query, key, value or query_key_value,"
+              + " attention_output, gate, up, down.")
+  private Set<Role> targets = Set.of();
+
+  @Option(
       names = "--clip",
       defaultValue = "1",
       paramLabel = "C",
       description = "Clip norm (default 1).")
   private double clip;
-
-  @Option(
-      names = "--kind",
-      defaultValue = "text",
-      paramLabel = "NOUN",
-      description =
-          "What a record is, in public words such as 'customer message'; part of the prompt.")
-  private String kind;
-
-  @Option(
-      names = "--template",
-      paramLabel = "P",
-      description =
-          "A prompt of your own with {label} or {description} and, at its end, {text}; \\n is a line end.")
-  private String template;
 
   @Option(
       names = "--compute",
@@ -139,23 +145,22 @@ final class TrainingOptions {
           "size: give a public bound of the number of records with --size-bound N, or state the waiver --size-is-public");
     }
     return new RunSettings(
-        NeighbouringRelation.ADD_REMOVE,
-        epsilon,
-        delta == null ? OptionalDouble.empty() : OptionalDouble.of(delta),
+        new RunSettings.Goal(
+            NeighbouringRelation.ADD_REMOVE,
+            epsilon,
+            delta == null ? OptionalDouble.empty() : OptionalDouble.of(delta),
+            data.unit(),
+            data.recordsPerUnit()),
         bound,
         maxTokens,
+        meanTokens == null ? OptionalInt.empty() : OptionalInt.of(meanTokens),
         Duration.ofMinutes(minutes),
         clip,
-        rank,
-        data.user().isPresent() ? data.maxRecords() : 1,
+        new RunSettings.Lora(
+            rank, alpha == null ? OptionalDouble.empty() : OptionalDouble.of(alpha), targets),
         batch == null ? OptionalLong.empty() : OptionalLong.of(batch),
         steps == null ? OptionalInt.empty() : OptionalInt.of(steps),
         learningRate == null ? OptionalDouble.empty() : OptionalDouble.of(learningRate));
-  }
-
-  Synthesis.Prompt prompt() {
-    return new Synthesis.Prompt(
-        kind, Optional.ofNullable(template).map(text -> text.replace("\\n", "\n")));
   }
 
   ExecutionSpec execution() {

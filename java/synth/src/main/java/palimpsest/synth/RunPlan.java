@@ -5,7 +5,6 @@ import palimpsest.privacy.Accountant;
 import palimpsest.privacy.Calibration;
 import palimpsest.privacy.EpsilonBracket;
 import palimpsest.privacy.MechanismSpec;
-import palimpsest.privacy.ProtectedUnit;
 
 /**
  * A training run, settled before any record is read, from public quantities alone ({@code
@@ -14,7 +13,7 @@ import palimpsest.privacy.ProtectedUnit;
  * <ul>
  *   <li>examples E that are taken through the model in all: the smaller of two passes over the size
  *       bound and what the time allows at a nominal rate of 300 GFLOP/s and 4 FLOP a weight and
- *       token, at half the longest text;
+ *       token, at the expected length, by default half of the longest;
  *   <li>expected batch 4 sqrt(E), steps E / batch: the noise of an average falls with the batch,
  *       the optimizer needs some steps;
  *   <li>rank 8, alpha 16, C = 1, AdamW at 2e-3 after a warm-up of an eighth of the steps, falling
@@ -35,11 +34,19 @@ public record RunPlan(
   private static final double NOMINAL_FLOPS = 300e9;
   private static final double LEARNING_RATE = 2e-3;
   private static final int MIN_STEPS = 10;
+  private static final int GRID_BITS = 24;
 
-  /** The plan for a model. */
+  /** The noise kernels take a standard deviation of at most 2^32 grid steps. */
+  private static final double MAX_NOISE_MULTIPLIER = Math.scalb(1.0, 32 - GRID_BITS);
+
+  /**
+   * The plan for a model.
+   *
+   * @throws IllegalArgumentException if no run that this program can make meets the settings
+   */
   public static RunPlan of(RunSettings settings, DecoderConfig model) {
     double tokenSeconds = 4.0 * model.parameterCount() / NOMINAL_FLOPS;
-    double exampleTokens = settings.maxTokens() / 2.0;
+    double exampleTokens = settings.expectedTokens().orElse(settings.maxTokens() / 2);
     double affordable = settings.time().toSeconds() / (tokenSeconds * exampleTokens);
     double examples = Math.max(1, Math.min(2.0 * settings.sizeBound(), affordable));
     long batch =
@@ -59,14 +66,6 @@ public record RunPlan(
               + settings.sizeBound());
     }
     MechanismSpec mechanism = mechanism(settings, batch, steps);
-    TuningSpec tuning =
-        new TuningSpec(
-            settings.rank(),
-            2.0 * settings.rank(),
-            settings.learningRate().orElse(LEARNING_RATE),
-            steps / 8,
-            0.1,
-            24);
     EpsilonBracket epsilon =
         mechanism.nonPrivate()
             ? new EpsilonBracket(
@@ -74,30 +73,57 @@ public record RunPlan(
             : Accountant.of(mechanism).epsilon(mechanism.delta());
     long tokens = Math.round(batch * (double) steps * exampleTokens);
     return new RunPlan(
-        mechanism, tuning, epsilon, settings.maxTokens(), tokens, tokens * tokenSeconds);
+        mechanism,
+        tuning(settings, steps),
+        epsilon,
+        settings.maxTokens(),
+        tokens,
+        tokens * tokenSeconds);
+  }
+
+  private static TuningSpec tuning(RunSettings settings, int steps) {
+    int rank = settings.lora().rank();
+    return new TuningSpec(
+        rank,
+        settings.lora().alpha().orElse(2.0 * rank),
+        settings.lora().targets(),
+        settings.learningRate().orElse(LEARNING_RATE),
+        steps / 8,
+        0.1,
+        GRID_BITS);
   }
 
   private static MechanismSpec mechanism(RunSettings settings, long batch, int steps) {
-    double delta = settings.deltaInForce();
-    ProtectedUnit protectedUnit =
-        settings.recordsPerUser() > 1 ? ProtectedUnit.USER : ProtectedUnit.RECORD;
-    MechanismSpec without =
-        MechanismSpec.nonPrivate(
-                settings.relation(), settings.clipNorm(), batch, settings.sizeBound(), steps, delta)
-            .withUnit(protectedUnit, settings.recordsPerUser());
-    if (Double.isInfinite(settings.epsilon())) {
-      return without;
+    RunSettings.Goal goal = settings.goal();
+    if (Double.isInfinite(goal.epsilon())) {
+      return MechanismSpec.nonPrivate(
+              goal.relation(),
+              settings.clipNorm(),
+              batch,
+              settings.sizeBound(),
+              steps,
+              settings.delta())
+          .withUnit(goal.unit(), goal.recordsPerUser());
     }
     MechanismSpec unit =
         MechanismSpec.of(
-                settings.relation(),
+                goal.relation(),
                 1,
                 settings.clipNorm(),
                 batch,
                 settings.sizeBound(),
                 steps,
-                delta)
-            .withUnit(protectedUnit, settings.recordsPerUser());
-    return Calibration.calibrate(unit, settings.epsilon());
+                settings.delta())
+            .withUnit(goal.unit(), goal.recordsPerUser());
+    MechanismSpec calibrated = Calibration.calibrate(unit, goal.epsilon());
+    if (calibrated.noiseMultiplier() > MAX_NOISE_MULTIPLIER) {
+      throw new IllegalArgumentException(
+          "epsilon "
+              + goal.epsilon()
+              + " asks for noise of more than "
+              + MAX_NOISE_MULTIPLIER
+              + " clip norms, which leaves nothing to learn; raise it");
+    }
+    return calibrated;
   }
 }

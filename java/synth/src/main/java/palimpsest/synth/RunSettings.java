@@ -4,54 +4,110 @@ import java.time.Duration;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
+import palimpsest.engine.model.Role;
 import palimpsest.privacy.NeighbouringRelation;
+import palimpsest.privacy.ProtectedUnit;
 
 /**
  * What the owner asks of a training run. All of it is public. What is left empty follows by the
  * rule of {@link RunPlan} from the size bound, the longest text, the model's size and the time
  * allowed, never from the records.
  *
- * @param epsilon target, positive; infinity trains without noise and stamps everything NON-PRIVATE
- * @param delta empty: sizeBound^-1.1
+ * @param goal what is to be guaranteed, and for whom
  * @param sizeBound public bound of the number of records
  * @param maxTokens fixed longest record, prefix and end token included; what is over is cut
+ * @param expectedTokens public guess of a record's mean length, prefix included; empty: half of the
+ *     longest
  * @param time how long training may take on a machine of two ordinary cores
  * @param clipNorm C
- * @param recordsPerUser the most records of one person, whom the guarantee then protects; 1
- *     protects records
+ * @param lora the adapter
  */
 public record RunSettings(
-    NeighbouringRelation relation,
-    double epsilon,
-    OptionalDouble delta,
+    Goal goal,
     long sizeBound,
     int maxTokens,
+    OptionalInt expectedTokens,
     Duration time,
     double clipNorm,
-    int rank,
-    int recordsPerUser,
+    Lora lora,
     OptionalLong expectedBatch,
     OptionalInt steps,
     OptionalDouble learningRate) {
-  public RunSettings {
-    if (!(epsilon > 0)) {
-      throw new IllegalArgumentException(
-          "epsilon is " + epsilon + "; it must be above 0 (or inf, which is not private)");
+
+  /**
+   * What is to be guaranteed.
+   *
+   * @param epsilon target, positive; infinity trains without noise and stamps everything
+   *     NON-PRIVATE
+   * @param delta empty: sizeBound^-1.1
+   * @param unit whom the guarantee protects
+   * @param recordsPerUser the most records of one person; 1 when records are protected
+   */
+  public record Goal(
+      NeighbouringRelation relation,
+      double epsilon,
+      OptionalDouble delta,
+      ProtectedUnit unit,
+      int recordsPerUser) {
+    /** Checks epsilon. */
+    public Goal {
+      if (!(epsilon > 0)) {
+        throw new IllegalArgumentException(
+            "epsilon is " + epsilon + "; it must be above 0 (or inf, which is not private)");
+      }
     }
+
+    /** Adding or removing one record, at the default delta. */
+    public static Goal of(double epsilon) {
+      return new Goal(
+          NeighbouringRelation.ADD_REMOVE,
+          epsilon,
+          OptionalDouble.empty(),
+          ProtectedUnit.RECORD,
+          1);
+    }
+  }
+
+  /**
+   * The adapter (Hu et al. 2021).
+   *
+   * @param rank r
+   * @param alpha the scale is alpha / r; empty: 2 r
+   * @param targets linear layers; empty: all
+   */
+  public record Lora(int rank, OptionalDouble alpha, Set<Role> targets) {
+    /** That rank on every linear layer. */
+    public static Lora of(int rank) {
+      return new Lora(rank, OptionalDouble.empty(), Set.of());
+    }
+  }
+
+  /** Checks every part. */
+  public RunSettings {
     if (sizeBound < 1) {
       throw new IllegalArgumentException(
           "the size bound is " + sizeBound + "; it must be at least 1");
     }
-    if (delta.isPresent() && !(delta.getAsDouble() > 0 && delta.getAsDouble() < 1.0 / sizeBound)) {
+    double delta = goal.delta.orElse(0.5 / sizeBound);
+    if (!(delta > 0 && delta < 1.0 / sizeBound)) {
       throw new IllegalArgumentException(
           "delta is "
-              + delta.getAsDouble()
+              + delta
               + "; it must be above 0 and below 1 / size bound = "
               + 1.0 / sizeBound);
     }
     if (maxTokens < 8 || maxTokens > 1 << 16) {
       throw new IllegalArgumentException(
           "the longest record is " + maxTokens + " tokens; it must be 8 to 65536");
+    }
+    if (expectedTokens.isPresent()
+        && (expectedTokens.getAsInt() < 1 || expectedTokens.getAsInt() > maxTokens)) {
+      throw new IllegalArgumentException(
+          "the expected length is "
+              + expectedTokens.getAsInt()
+              + " tokens; it must be 1 to the longest record's "
+              + maxTokens);
     }
     if (time.isNegative() || time.isZero()) {
       throw new IllegalArgumentException("the time allowed must be positive");
@@ -61,22 +117,20 @@ public record RunSettings(
   /** Target epsilon over that many records, everything else by default. */
   public static RunSettings of(double epsilon, long sizeBound) {
     return new RunSettings(
-        NeighbouringRelation.ADD_REMOVE,
-        epsilon,
-        OptionalDouble.empty(),
+        Goal.of(epsilon),
         sizeBound,
         96,
+        OptionalInt.empty(),
         Duration.ofMinutes(10),
         1,
-        8,
-        1,
+        Lora.of(8),
         OptionalLong.empty(),
         OptionalInt.empty(),
         OptionalDouble.empty());
   }
 
   /** The delta in force. */
-  public double deltaInForce() {
-    return delta.orElseGet(() -> Math.min(Math.pow(sizeBound, -1.1), 0.5 / sizeBound));
+  double delta() {
+    return goal.delta.orElseGet(() -> Math.min(Math.pow(sizeBound, -1.1), 0.5 / sizeBound));
   }
 }

@@ -3,78 +3,77 @@ package palimpsest.synth;
 import java.io.IOException;
 import java.io.StringReader;
 import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermission;
-import java.nio.file.attribute.PosixFilePermissions;
+import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Properties;
-import java.util.Set;
 import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.privacy.LedgerRecord;
 import palimpsest.synth.text.InputException;
 
 /**
  * The private folder of one unfinished run, of mode 0700: the training state and which runs of the
- * ledger paid for it. It is found by the output folder's path, holds no record, batch or key, and
- * is removed when the run is done.
+ * ledger paid for it. It is found by the output folder's path, holds no record, batch or key, comes
+ * into being just before the first step is paid, and is removed when the run is done. One process
+ * at a time holds it.
  */
-final class RunState {
-  private static final Set<PosixFilePermission> OWNER_ONLY =
-      PosixFilePermissions.fromString("rwx------");
+final class RunState implements AutoCloseable {
   private static final String SETTINGS = "settings";
+  private static final String DATA = "data";
   private static final String LEDGER_RUNS = "ledger-runs";
 
   private final Path folder;
+  private final FileChannel lock;
   private final List<String> ledgerRuns = new ArrayList<>();
+  private String settings;
+  private String data;
 
-  private RunState(Path folder) {
+  private RunState(Path folder, FileChannel lock) {
     this.folder = folder;
+    this.lock = lock;
+  }
+
+  private static Path folder(Path root, Path output) {
+    String name = hash(output.toAbsolutePath().normalize().toString()).substring(0, 24);
+    return StateFolder.make(StateFolder.runs(StateFolder.make(root))).resolve(name);
+  }
+
+  /** Whether there is an unfinished run for {@code output}. */
+  static boolean exists(Path root, Path output) {
+    return Files.exists(root) && Files.exists(file(folder(root, output)));
   }
 
   /**
-   * The private state directory: {@code $XDG_STATE_HOME/palimpsest}, else under {@code
-   * ~/.local/state}.
+   * The state of the run that writes {@code output}: a new one, or with {@code resume} the one that
+   * was interrupted.
+   *
+   * @param settings everything public that the run follows from; a resumed run must have the same
+   * @throws InputException if an unfinished run is not to be resumed, there is none to resume, or
+   *     it had other settings
    */
-  static Path standardRoot() {
-    String xdg = System.getenv("XDG_STATE_HOME");
-    Path base =
-        xdg != null && !xdg.isBlank()
-            ? Path.of(xdg)
-            : Path.of(System.getProperty("user.home"), ".local", "state");
-    return base.resolve("palimpsest");
-  }
-
-  /** Makes a directory for the owner alone. */
-  static Path privateDirectory(Path path) {
+  static RunState open(Path root, Path output, String settings, boolean resume) {
+    Path folder = folder(root, output);
+    RunState state = new RunState(folder, lock(folder, output));
     try {
-      Files.createDirectories(path, PosixFilePermissions.asFileAttribute(OWNER_ONLY));
-      if (!Files.getPosixFilePermissions(path).equals(OWNER_ONLY)) {
-        throw new InputException(path + " must be open to its owner alone: chmod 700 " + path);
-      }
-      return path;
-    } catch (IOException e) {
-      throw new UncheckedIOException(path + ": the private state directory cannot be made", e);
+      state.begin(output, hash(settings), resume);
+      return state;
+    } catch (RuntimeException e) {
+      state.close();
+      throw e;
     }
   }
 
-  /**
-   * The state of the run that writes {@code output}: new, or with {@code resume} the one that was
-   * interrupted.
-   *
-   * @param settings everything public that the run follows from; a resumed run must have the same
-   */
-  static RunState open(Path root, Path output, String settings, boolean resume) {
-    String name = hash(output.toAbsolutePath().normalize().toString()).substring(0, 24);
-    Path folder =
-        privateDirectory(privateDirectory(privateDirectory(root).resolve("runs")).resolve(name));
-    RunState state = new RunState(folder);
-    boolean unfinished = Files.exists(state.file());
+  private void begin(Path output, String settingsHash, boolean resume) {
+    boolean unfinished = Files.exists(file(folder));
     if (unfinished && !resume) {
       throw new InputException(
           "an unfinished run for "
@@ -84,21 +83,57 @@ final class RunState {
     if (!unfinished && resume) {
       throw new InputException("there is no unfinished run for " + output + " to resume");
     }
+    settings = settingsHash;
     if (unfinished) {
-      state.read(hash(settings));
-    } else {
-      state.write(hash(settings));
+      read();
     }
-    return state;
   }
 
-  /** Forgets an interrupted run. What it paid stays paid. */
+  /**
+   * Forgets an interrupted run. What it paid stays paid.
+   *
+   * @throws InputException if it is going on
+   */
   static void discard(Path root, Path output) {
-    String name = hash(output.toAbsolutePath().normalize().toString()).substring(0, 24);
-    AtomicFiles.deleteTree(root.resolve("runs").resolve(name));
+    if (!exists(root, output)) {
+      return;
+    }
+    Path folder = folder(root, output);
+    try (FileChannel _ = lock(folder, output)) {
+      AtomicFiles.deleteTree(folder);
+    } catch (IOException e) {
+      throw new UncheckedIOException("the run's lock cannot be released", e);
+    }
   }
 
-  private Path file() {
+  /** The lock file lies beside the folder and stays, so that no two processes hold different ones. */
+  private static FileChannel lock(Path folder, Path output) {
+    try {
+      FileChannel channel =
+          FileChannel.open(
+              folder.resolveSibling(folder.getFileName() + ".lock"),
+              StandardOpenOption.CREATE,
+              StandardOpenOption.WRITE);
+      FileLock held = tryLock(channel);
+      if (held == null) {
+        channel.close();
+        throw new InputException("a run for " + output + " is going on; wait for it");
+      }
+      return channel;
+    } catch (IOException e) {
+      throw new UncheckedIOException("the run's lock cannot be taken", e);
+    }
+  }
+
+  private static FileLock tryLock(FileChannel channel) throws IOException {
+    try {
+      return channel.tryLock();
+    } catch (OverlappingFileLockException _) {
+      return null;
+    }
+  }
+
+  private static Path file(Path folder) {
     return folder.resolve("run.properties");
   }
 
@@ -107,10 +142,32 @@ final class RunState {
     return folder.resolve("training.safetensors");
   }
 
-  /** Records that a run of the ledger pays for this one; call it before the first step. */
-  void paidBy(String ledgerRun, String settings) {
+  /**
+   * Checks that a resumed run goes on with the data that it began with.
+   *
+   * @param dataCode the ledger's code of the data file
+   * @throws InputException if the file has changed
+   */
+  void requireSameData(String dataCode) {
+    if (data != null && !data.equals(dataCode)) {
+      throw new InputException(
+          "the data file has changed since the run began; restore it, or forget the run with --discard");
+    }
+  }
+
+  /**
+   * Records that a run of the ledger pays for this one; call it before the first step.
+   *
+   * @param dataCode the ledger's code of the data file
+   */
+  void paidBy(String ledgerRun, String dataCode) {
+    data = dataCode;
     ledgerRuns.add(ledgerRun);
-    write(hash(settings));
+    StateFolder.make(folder);
+    String text =
+        "%s=%s\n%s=%s\n%s=%s\n"
+            .formatted(SETTINGS, settings, DATA, data, LEDGER_RUNS, String.join(",", ledgerRuns));
+    AtomicFiles.file(file(folder), text.getBytes(StandardCharsets.UTF_8));
   }
 
   /** Steps that the ledger counts for this run. */
@@ -122,38 +179,33 @@ final class RunState {
   }
 
   /** Removes the folder: the run is done. */
-  void close() {
+  void finish() {
     AtomicFiles.deleteTree(folder);
   }
 
-  private void read(String settingsHash) {
-    Properties properties = new Properties();
+  /** Lets go of the run; unless it is finished it can be resumed. */
+  @Override
+  public void close() {
     try {
-      properties.load(new StringReader(Files.readString(file())));
+      lock.close();
     } catch (IOException e) {
-      throw new UncheckedIOException("the run's private state cannot be read", e);
-    }
-    if (!settingsHash.equals(properties.getProperty(SETTINGS))) {
-      throw new InputException(
-          "the interrupted run had other settings; resume it with the same ones");
-    }
-    String runs = properties.getProperty(LEDGER_RUNS, "");
-    if (!runs.isEmpty()) {
-      ledgerRuns.addAll(List.of(runs.split(",")));
+      throw new UncheckedIOException("the run's lock cannot be released", e);
     }
   }
 
-  private void write(String settingsHash) {
-    String text =
-        SETTINGS
-            + "="
-            + settingsHash
-            + "\n"
-            + LEDGER_RUNS
-            + "="
-            + String.join(",", ledgerRuns)
-            + "\n";
-    AtomicFiles.file(file(), text.getBytes(StandardCharsets.UTF_8));
+  private void read() {
+    Properties properties = new Properties();
+    try {
+      properties.load(new StringReader(Files.readString(file(folder))));
+    } catch (IOException e) {
+      throw new UncheckedIOException("the run's private state cannot be read", e);
+    }
+    if (!settings.equals(properties.getProperty(SETTINGS))) {
+      throw new InputException(
+          "the interrupted run had other settings; resume it with the same ones");
+    }
+    data = properties.getProperty(DATA);
+    ledgerRuns.addAll(List.of(properties.getProperty(LEDGER_RUNS).split(",")));
   }
 
   private static String hash(String text) {

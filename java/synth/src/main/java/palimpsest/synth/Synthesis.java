@@ -1,25 +1,24 @@
 package palimpsest.synth;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.TreeSet;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
 import palimpsest.engine.model.Adapter;
-import palimpsest.engine.model.AdapterFolder;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.Role;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.Example;
@@ -30,6 +29,7 @@ import palimpsest.privacy.MechanismSpec;
 import palimpsest.privacy.SecretKey;
 import palimpsest.privacy.Statement;
 import palimpsest.privacy.Waiver;
+import palimpsest.synth.text.InputException;
 import palimpsest.synth.text.Labels;
 import palimpsest.synth.text.RecordOptions;
 import palimpsest.synth.text.Records;
@@ -58,9 +58,6 @@ public final class Synthesis {
   public static final String STATEMENT_JSON = "privacy.json";
   public static final String ADAPTER = "adapter";
 
-  private static final ObjectMapper JSON =
-      new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
-
   /**
    * The private file and how it is read.
    *
@@ -81,12 +78,12 @@ public final class Synthesis {
       Path folder, boolean csv, Path state, OptionalDouble cap, boolean resume) {
     /** JSON lines into {@code folder}, with the user's usual state directory. */
     public static Destination of(Path folder) {
-      return new Destination(folder, false, RunState.standardRoot(), OptionalDouble.empty(), false);
+      return new Destination(folder, false, StateFolder.standard(), OptionalDouble.empty(), false);
     }
   }
 
   /** How a template is to be made: kind of record, and a pattern of the owner's own, if any. */
-  public record Prompt(String kind, java.util.Optional<String> pattern) {}
+  public record Prompt(String kind, Optional<String> pattern) {}
 
   /** What was made. */
   public record Outcome(
@@ -95,6 +92,7 @@ public final class Synthesis {
   private final ModelFolder folder;
   private final Tokenizer tokenizer;
   private final Template template;
+  private final Prompt prompt;
   private final Source source;
   private final RunPlan plan;
   private final SamplingSettings sampling;
@@ -116,6 +114,8 @@ public final class Synthesis {
     this.waivers = waivers;
     tokenizer = tokenizer(folder);
     template = template(folder, tokenizer, source.labels(), prompt);
+    template.requireRoom(settings.maxTokens());
+    this.prompt = prompt;
     plan = RunPlan.of(settings, folder.config());
   }
 
@@ -123,7 +123,7 @@ public final class Synthesis {
    * Runs the job.
    *
    * @param model folder of the pretrained model
-   * @throws palimpsest.synth.text.InputException for bad input, in one line
+   * @throws InputException for bad input, in one line
    * @throws palimpsest.privacy.PrivacyBudgetException if the run would pass the owner's cap
    */
   public static Outcome run(
@@ -142,17 +142,34 @@ public final class Synthesis {
     }
   }
 
+  /**
+   * Refuses to write over a file.
+   *
+   * @throws InputException if there is one
+   */
+  public static void refuseExisting(Path file) {
+    if (Files.exists(file)) {
+      throw new InputException(file + ": is there already; choose another name");
+    }
+  }
+
   /** Writes records to a file that must not exist yet: CSV if its name ends so, else JSON lines. */
   public static void writeRecords(Path file, List<SyntheticRecord> records, Labels labels) {
-    if (Files.exists(file)) {
-      throw new palimpsest.synth.text.InputException(
-          file + ": is there already; choose another name");
-    }
+    refuseExisting(file);
     AtomicFiles.file(
         file, RecordWriter.bytes(records, labels, file.getFileName().toString().endsWith(".csv")));
   }
 
-  /** Forgets an interrupted run for this destination. What it paid stays paid. */
+  /** Whether an interrupted run for this destination can be resumed. */
+  public static boolean isUnfinished(Destination destination) {
+    return RunState.exists(destination.state(), destination.folder());
+  }
+
+  /**
+   * Forgets an interrupted run for this destination. What it paid stays paid.
+   *
+   * @throws InputException if it is going on
+   */
   public static void discard(Destination destination) {
     RunState.discard(destination.state(), destination.folder());
   }
@@ -163,7 +180,7 @@ public final class Synthesis {
         folder
             .tokenizer()
             .orElseThrow(() ->
-                new palimpsest.synth.text.InputException(
+                new InputException(
                     folder.path() + ": there is no tokenizer.json")));
   }
 
@@ -189,60 +206,98 @@ public final class Synthesis {
         : new CpuKernels(execution.compute());
   }
 
+  /**
+   * The private file is read before anything is paid or kept, so a file that cannot be used leaves
+   * nothing behind; from then on no record has a say in whether the run succeeds.
+   */
   private Outcome run(Destination destination, SynthesisListener listener) {
-    refuseOccupied(destination.folder());
-    RunState.privateDirectory(destination.state());
-    String settings = settings();
-    try (Ledger ledger = openLedger(destination);
-        Kernels kernels = kernels(execution);
-        Decoder decoder = new Decoder(folder, kernels, true, plan.maxTokens());
-        TensorArena arena = new TensorArena()) {
-      RunState runState =
-          RunState.open(destination.state(), destination.folder(), settings, destination.resume());
-      Adapter adapter =
-          new Adapter(
-              folder.config(),
-              plan.tuning().rank(),
-              plan.tuning().alpha(),
-              Adapter.linearRoles(folder.config()),
-              kernels,
-              arena);
-      adapter.initialize(new SplittableRandom(0));
-      TrainingState state = new TrainingState(adapter, kernels, arena);
-      state.load(runState.checkpoint());
-      LedgerRecord.RunStart paid = train(ledger, runState, settings, decoder, state, listener);
-      List<SyntheticRecord> records = sample(decoder, adapter, listener);
-      Statement statement = statement(ledger, runState, paid);
-      write(destination, adapter, records, statement);
-      runState.close();
-      return new Outcome(destination.folder(), statement, plan, records);
+    ReleaseFolder.refuseUnusable(destination.folder());
+    StateFolder.make(destination.state());
+    try (RunState runState =
+        RunState.open(
+            destination.state(), destination.folder(), settings(), destination.resume())) {
+      List<Example> examples = examples();
+      try (Ledger ledger = openLedger(destination);
+          Kernels kernels = kernels(execution);
+          Decoder decoder = new Decoder(folder, kernels, true, plan.maxTokens());
+          TensorArena arena = new TensorArena()) {
+        Adapter adapter =
+            new Adapter(
+                folder.config(),
+                plan.tuning().rank(),
+                plan.tuning().alpha(),
+                plan.tuning().targets(folder.config()),
+                kernels,
+                arena);
+        adapter.initialize(new SplittableRandom(0));
+        TrainingState state = new TrainingState(adapter, kernels, arena);
+        state.load(runState.checkpoint());
+        LedgerRecord.RunStart paid = train(ledger, runState, examples, decoder, state, listener);
+        List<SyntheticRecord> records = sample(decoder, adapter, listener);
+        Statement statement = statement(ledger, runState, paid);
+        write(destination, adapter, records, statement);
+        runState.finish();
+        return new Outcome(destination.folder(), statement, plan, records);
+      }
     }
   }
 
-  /** Everything public that the result follows from: a resumed run must agree with it. */
+  /** Everything stated that the result or its guarantee follows from: a resumed run must agree. */
   private String settings() {
     StringBuilder text = new StringBuilder();
     text.append(plan.mechanism()).append(plan.tuning()).append(plan.maxTokens());
-    text.append(folder.config()).append(source.dataSet()).append(template.endToken());
+    text.append(folder.config()).append(baseName()).append(source.dataSet());
+    text.append(source.options()).append(source.labels().names()).append(new TreeSet<>(waivers));
+    text.append(template.endToken());
     for (int label = 0; label < source.labels().size(); label++) {
-      text.append(java.util.Arrays.toString(template.prefix(label)));
+      text.append(Arrays.toString(template.prefix(label)));
     }
     return text.toString();
   }
 
   private Ledger openLedger(Destination destination) {
-    Path directory = RunState.privateDirectory(destination.state().resolve("ledgers"));
+    Path directory = StateFolder.make(StateFolder.ledgers(destination.state()));
+    Ledger.accountThatSaw(directory, source.file())
+        .filter(name -> !name.equals(source.dataSet()))
+        .ifPresent(
+            name -> {
+              throw new InputException(
+                  "this very file belongs to the account '"
+                      + name
+                      + "': go on with it by --name "
+                      + name);
+            });
     MechanismSpec spec = plan.mechanism();
-    Ledger ledger = Ledger.openOrCreate(directory, source.dataSet(), spec.unit(), spec.relation());
-    destination.cap().ifPresent(cap -> ledger.setCap(cap, spec.delta()));
-    return ledger;
+    Ledger ledger =
+        Ledger.openOrCreate(directory, source.dataSet(), spec.unit(), spec.relation());
+    try {
+      destination.cap().ifPresent(cap -> lowerCap(ledger, cap, spec.delta()));
+      return ledger;
+    } catch (RuntimeException e) {
+      ledger.close();
+      throw e;
+    }
+  }
+
+  /** Raising a cap is the owner's explicit act, not a side effect of a run. */
+  private static void lowerCap(Ledger ledger, double cap, double delta) {
+    double inForce = ledger.cap().map(LedgerRecord.Cap::epsilon).orElse(Double.POSITIVE_INFINITY);
+    if (cap > inForce) {
+      throw new InputException(
+          "the cap in force is epsilon "
+              + inForce
+              + "; a run cannot raise it, `palimpsest ledger cap` can");
+    }
+    if (cap < inForce) {
+      ledger.setCap(cap, delta);
+    }
   }
 
   /** Trains what is not yet paid for; returns the last run of the ledger that paid. */
   private LedgerRecord.RunStart train(
       Ledger ledger,
       RunState runState,
-      String settings,
+      List<Example> examples,
       Decoder decoder,
       TrainingState state,
       SynthesisListener listener) {
@@ -253,13 +308,13 @@ public final class Synthesis {
     if (paid >= steps) {
       return lastRun(ledger);
     }
-    ledger.fileSeen(source.file());
-    List<Example> examples = examples();
+    String data = ledger.fileSeen(source.file());
+    runState.requireSameData(data);
     try (SecretKey key = SecretKey.fromOperatingSystem();
         PrivateTraining training =
             new PrivateTraining(decoder, state, plan.mechanism(), plan.tuning(), execution)) {
       Ledger.Run run = ledger.startRun(plan.mechanism().withSteps((int) (steps - paid)), key);
-      runState.paidBy(run.start().run(), settings);
+      runState.paidBy(run.start().run(), data);
       training.run(examples, run, key, paid + 1, runState.checkpoint(), listener::done);
       run.end(true);
       return run.start();
@@ -308,56 +363,24 @@ public final class Synthesis {
         ledger.head());
   }
 
-  private static void refuseOccupied(Path target) {
-    try {
-      if (Files.exists(target)) {
-        try (var entries = Files.newDirectoryStream(target)) {
-          if (entries.iterator().hasNext()) {
-            throw new palimpsest.synth.text.InputException(
-                target + ": the output folder is not empty; remove it or choose another name");
-          }
-        }
-      }
-    } catch (IOException e) {
-      throw new palimpsest.synth.text.InputException(
-          target + ": is no folder; choose another name");
-    }
-  }
-
   private void write(
       Destination destination,
       Adapter adapter,
       List<SyntheticRecord> records,
       Statement statement) {
-    Path target = destination.folder();
-    AtomicFiles.folder(
-        target,
+    ReleaseFolder.write(
+        destination.folder(),
         out -> {
           if (sampling.records() > 0) {
             AtomicFiles.file(
                 out.resolve(destination.csv() ? RECORDS_CSV : RECORDS_JSONL),
                 RecordWriter.bytes(records, source.labels(), destination.csv()));
           }
-          Files.writeString(out.resolve(STATEMENT_TEXT), statement.text(), StandardCharsets.UTF_8);
-          Files.writeString(
-              out.resolve(STATEMENT_JSON),
-              JSON.writeValueAsString(content(statement)) + "\n",
-              StandardCharsets.UTF_8);
-          AdapterFolder.write(
-              out.resolve(ADAPTER),
-              folder.config(),
-              new AdapterFolder.Settings(
-                  adapter.rank(),
-                  adapter.alpha(),
-                  false,
-                  Adapter.linearRoles(folder.config()),
-                  baseName()),
-              (role, layer) -> {
-                Adapter.Site site = adapter.site(role, layer);
-                return new AdapterFolder.Factors(
-                    adapter.a(adapter.parameters(), site), adapter.b(adapter.parameters(), site));
-              });
-        });
+        },
+        new AdapterCard(baseName(), source.labels(), prompt, plan.maxTokens(), statement.text()),
+        content(statement),
+        folder.config(),
+        adapter);
   }
 
   /** The model's name, without the path to it, which would tell where the owner keeps files. */
@@ -372,6 +395,9 @@ public final class Synthesis {
     made.put("method", "lora");
     made.put("rank", plan.tuning().rank());
     made.put("alpha", plan.tuning().alpha());
+    made.put(
+        "targets",
+        plan.tuning().targets(folder.config()).stream().map(Role::name).sorted().toList());
     made.put("learningRate", plan.tuning().learningRate());
     made.put("maxTokens", plan.maxTokens());
     made.put("temperature", sampling.temperature());

@@ -46,6 +46,7 @@ public final class TunedModel implements AutoCloseable {
     try (ModelFolder folder = ModelFolder.open(model)) {
       tokenizer = Synthesis.tokenizer(folder);
       template = Synthesis.template(folder, tokenizer, labels, prompt);
+      template.requireRoom(maxTokens);
       decoder =
           new Decoder(folder, kernels, false, Math.max(maxTokens, 2 * template.longestPrefix()));
       adapter = adapterFolder == null ? null : load(adapterFolder, folder);

@@ -1,20 +1,32 @@
 package palimpsest.synth;
 
+import java.util.Set;
 import palimpsest.engine.kernel.Optimizer;
+import palimpsest.engine.model.Adapter;
+import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.Role;
 
 /**
  * What is tuned and how: public choices that shape the result but not the guarantee.
  *
  * @param rank r of the adapters
  * @param alpha the adapters' scale is alpha / r
+ * @param targets the linear layers that get one, the same in every block; empty: all
  * @param learningRate peak of the schedule
  * @param warmup steps over which the rate rises from 0 to its peak
  * @param finalRate the rate falls linearly to this share of the peak at the last step
  * @param gridBits the clip norm is 2^gridBits grid steps
  */
 public record TuningSpec(
-    int rank, double alpha, double learningRate, int warmup, double finalRate, int gridBits) {
+    int rank,
+    double alpha,
+    Set<Role> targets,
+    double learningRate, int warmup, double finalRate, int gridBits) {
   public TuningSpec {
+    targets = Set.copyOf(targets);
+    if (!targets.stream().allMatch(Role::isLinear)) {
+      throw new IllegalArgumentException("adapters go on linear layers, not on " + targets);
+    }
     if (rank < 1 || rank > 256) {
       throw new IllegalArgumentException("the adapter rank must be 1 to 256, not " + rank);
     }
@@ -29,6 +41,11 @@ public record TuningSpec(
       throw new IllegalArgumentException(
           "the warm-up must be 0 or more steps, the final rate in [0, 1]");
     }
+  }
+
+  /** The layers that get an adapter in a model of this configuration. */
+  Set<Role> targets(DecoderConfig model) {
+    return targets.isEmpty() ? Adapter.linearRoles(model) : targets;
   }
 
   /**

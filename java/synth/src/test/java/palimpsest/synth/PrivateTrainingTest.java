@@ -41,7 +41,7 @@ import palimpsest.privacy.SecretKey;
 class PrivateTrainingTest {
   private static final long KEY_SEED = 17;
   private static final int GRID_BITS = 24;
-  private static final TuningSpec TUNING = new TuningSpec(2, 4, 1e-2, 1, 0.1, GRID_BITS);
+  private static final TuningSpec TUNING = new TuningSpec(2, 4, Set.of(), 1e-2, 1, 0.1, GRID_BITS);
 
   @TempDir Path folder;
 
@@ -120,7 +120,7 @@ class PrivateTrainingTest {
       Consumer<Update> observer)
       throws IOException {
     TinySetting setting = new TinySetting(folder);
-    ledgers = RunState.privateDirectory(folder.resolve("ledgers-" + System.nanoTime()));
+    ledgers = StateFolder.make(folder.resolve("ledgers-" + System.nanoTime()));
     try (ModelFolder model = ModelFolder.open(setting.model());
         Kernels kernels = observed(new CpuKernels(DType.F32), observer);
         Decoder decoder = new Decoder(model, kernels, true, 64);

@@ -22,7 +22,6 @@ import palimpsest.engine.model.Role;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
-import palimpsest.privacy.NeighbouringRelation;
 import palimpsest.synth.text.Labels;
 import palimpsest.synth.text.RecordOptions;
 
@@ -72,15 +71,13 @@ final class TinySetting {
 
   static RunSettings settings(double epsilon, int steps) {
     return new RunSettings(
-        NeighbouringRelation.ADD_REMOVE,
-        epsilon,
-        OptionalDouble.empty(),
+        RunSettings.Goal.of(epsilon),
         100,
         64,
+        OptionalInt.empty(),
         Duration.ofMinutes(1),
         1,
-        2,
-        1,
+        RunSettings.Lora.of(2),
         OptionalLong.of(10),
         OptionalInt.of(steps),
         OptionalDouble.empty());

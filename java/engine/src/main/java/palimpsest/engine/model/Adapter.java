@@ -81,6 +81,13 @@ public final class Adapter {
     parameters = arena.allocate(kernels.wide(), size);
   }
 
+  /** The linear layers that it is on, the same in every block. */
+  public Set<Role> roles() {
+    Set<Role> roles = EnumSet.noneOf(Role.class);
+    sites.forEach(site -> roles.add(site.role()));
+    return roles;
+  }
+
   /**
    * The linear layers that a model of this configuration has in each block, in the order of the
    * computation.

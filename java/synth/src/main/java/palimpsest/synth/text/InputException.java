@@ -10,7 +10,8 @@ public final class InputException extends RuntimeException {
   }
 
   /** Keeps the class of the cause in the message, not the cause: its text may quote the input. */
-  static InputException unreadable(String name, Exception cause) {
+  /** A file that cannot be read, for a reason of the operating system. */
+  public static InputException unreadable(String name, Exception cause) {
     return new InputException(name + ": cannot be read (" + cause.getClass().getSimpleName() + ")");
   }
 }

@@ -73,6 +73,11 @@ public final class Labels {
         descriptionByName.keySet().stream().map(String::strip).toList(), descriptions);
   }
 
+  /** Labels with a description each, or none; index for index. */
+  public static Labels of(List<String> names, List<Optional<String>> descriptions) {
+    return new Labels(names, descriptions);
+  }
+
   /** The one label of a data set without labels. */
   public static Labels single() {
     return of(List.of("text"));

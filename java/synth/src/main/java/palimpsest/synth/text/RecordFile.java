@@ -18,7 +18,7 @@ final class RecordFile {
     /**
      * @param label the label's text, empty where there is no label column
      * @param text valid UTF-8 without NUL, not blank
-     * @param user the user column's bytes, or null
+     * @param user the user column, valid UTF-8 and not blank, or null without such a column
      */
     void record(long line, String label, byte[] text, byte[] user);
 
@@ -187,12 +187,29 @@ final class RecordFile {
       sink.problem(line, Problem.Kind.MISSING_COLUMN);
       return;
     }
+    if (user != null) {
+      user = Utf8.strip(user, user.length);
+      if (!namesSomeone(user)) {
+        sink.problem(line, Problem.Kind.NO_USER);
+        return;
+      }
+    }
     byte[] clean = clean(text, line);
     if (clean.length == 0) {
       sink.problem(line, Problem.Kind.EMPTY_TEXT);
       return;
     }
     sink.record(line, label(label), clean, user);
+  }
+
+  /**
+   * Records of people who cannot be told apart must not share the room of one person: then one's
+   * leaving would let another's records in.
+   */
+  private static boolean namesSomeone(byte[] user) {
+    return user.length > 0
+        && Utf8.isValid(user)
+        && Utf8.decode(user).indexOf(0xFFFD) < 0;
   }
 
   private static byte[] column(byte[][] columns, int index) {

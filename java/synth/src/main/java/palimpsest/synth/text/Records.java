@@ -19,10 +19,8 @@ public final class Records {
   private static final int MAX_PROBLEMS = 100_000;
 
   private final IntList labels = new IntList(1024);
-  private final IntList users = new IntList(16);
   private final List<byte[]> texts = new ArrayList<>();
   private int[] labelArray;
-  private int[] userArray;
 
   private Records() {}
 
@@ -39,7 +37,6 @@ public final class Records {
       throw new InputException(path + ": no record can be used; see what 'check' says of the file");
     }
     records.labelArray = records.labels.toArray();
-    records.userArray = records.users.toArray();
     return records;
   }
 
@@ -60,7 +57,7 @@ public final class Records {
       Records records,
       List<Problem> problems,
       int mostProblems) {
-    Map<String, int[]> users = new HashMap<>();
+    Map<String, Integer> recordsOfUser = new HashMap<>();
     RecordFile.scan(
         path,
         options,
@@ -72,14 +69,11 @@ public final class Records {
               problem(line, Problem.Kind.UNKNOWN_LABEL);
               return;
             }
-            if (user != null) {
-              int[] known =
-                  users.computeIfAbsent(Utf8.decode(user), u -> new int[] {users.size(), 0});
-              if (known[1]++ >= options.recordsPerUser()) {
-                problem(line, Problem.Kind.OVER_USER_LIMIT);
-                return;
-              }
-              records.users.add(known[0]);
+            if (user != null
+                && recordsOfUser.merge(Utf8.decode(user), 1, Integer::sum)
+                    > options.recordsPerUser()) {
+              problem(line, Problem.Kind.OVER_USER_LIMIT);
+              return;
             }
             records.add(path, options.limits().records(), index, text);
           }
@@ -114,13 +108,6 @@ public final class Records {
   /** UTF-8 text of record {@code i}, not blank, not copied: callers do not write to it. */
   public byte[] text(int i) {
     return texts.get(i);
-  }
-
-  /**
-   * Number of the user of record {@code i}, equal for equal users; i itself without a user column.
-   */
-  public int user(int i) {
-    return userArray.length == 0 ? i : userArray[i];
   }
 
   /** Overwrites the texts with zeros, when they are no longer needed. */

@@ -134,26 +134,6 @@ public final class Template {
   }
 
   /**
-   * The turn of a chat model that uses {@code <|im_start|>} and {@code <|im_end|>}: the user asks
-   * for a record, the assistant writes it.
-   *
-   * @throws InputException as {@link #describe}, or if the tokenizer lacks these tokens
-   */
-  public static Template chat(Tokenizer tokenizer, Labels labels, String kind, Control control) {
-    if (tokenizer.specialId("<|im_start|>").isEmpty()
-        || tokenizer.specialId("<|im_end|>").isEmpty()) {
-      throw new InputException("template: the tokenizer has no <|im_start|>; use the default one");
-    }
-    String noun = checkKind(kind);
-    String article = Phrases.takesAn(noun) ? "an" : "a";
-    String pattern =
-        "<|im_start|>user\nWrite "
-            + article
-            + " {kind} {description}.<|im_end|>\n<|im_start|>assistant\n{text}";
-    return new Template(tokenizer, labels, noun, pattern, control);
-  }
-
-  /**
    * A template of the owner's own, public like the others. {@code {label}}, {@code {description}}
    * and {@code {kind}} are filled in, {@code {text}} comes last; a control token in it is that
    * token.
@@ -277,6 +257,28 @@ public final class Template {
     return labels;
   }
 
+  /**
+   * Checks that every prefix, those of guidance included, leaves room for a token of text and the
+   * end token: all of it public, so that no record decides whether a run can be made.
+   *
+   * @throws InputException if it does not
+   */
+  public void requireRoom(int maxTokens) {
+    int longest = longestPrefix();
+    for (int label = 0; label < prefixes.length; label++) {
+      longest = Math.max(longest, genericPrefix(label).length);
+    }
+    if (maxTokens < longest + 2) {
+      throw new InputException(
+          "length: the prompt takes "
+              + longest
+              + " of "
+              + maxTokens
+              + " tokens; allow a longer record, at least "
+              + (longest + 2));
+    }
+  }
+
   /** Length of the longest prefix; public. */
   public int longestPrefix() {
     return Arrays.stream(prefixes).mapToInt(prefix -> prefix.length).max().orElseThrow();
@@ -289,14 +291,13 @@ public final class Template {
    * text, and in time bounded by {@code maxTokens}: bytes that cannot matter are not looked at.
    *
    * @param text UTF-8
-   * @throws InputException if the prefix alone, which is public, leaves no room
+   * @throws IllegalArgumentException if the prefix leaves no room: check {@link #requireRoom} first
    */
   public Encoded encodeRecord(int label, byte[] text, int maxTokens) {
     int[] prefix = prefixes[label];
     int room = maxTokens - prefix.length;
     if (room < 1) {
-      throw new InputException(
-          "length: " + maxTokens + " tokens leave no room after the prompt; raise it");
+      throw new IllegalArgumentException("length: the prompt leaves no room for text");
     }
     int[] body = tokenizer.encode(lead(text, room));
     boolean whole = body.length < room;

@@ -173,11 +173,26 @@ class RecordsTest {
     Path csv = file("d.csv", "label,text,who\na,1,x\na,2,y\nc,0,x\nb,3,x\na,4,x\nb,5,y\n");
     Records records = Records.read(csv, TEXT_LABEL.withUser("who", 2), AB);
     assertEquals(List.of("0:1", "0:2", "1:3", "1:5"), lines(records));
-    assertEquals(List.of(0, 1, 0, 1), IntStream.range(0, 4).mapToObj(records::user).toList());
-    assertEquals(2, Records.read(csv, TEXT_LABEL, AB).user(2));
     assertEquals(
         List.of("4 UNKNOWN_LABEL", "6 OVER_USER_LIMIT"),
         kinds(Records.check(csv, TEXT_LABEL.withUser("who", 2), AB)));
+  }
+
+  @Test
+  void recordsWhoseUserCannotBeToldAreDroppedRatherThanShareOnePersonsRoom() throws IOException {
+    Path csv = folder.resolve("d.csv");
+    byte[] text = "label,text,who\na,1,?\na,2,!\na,3,\na,4,  \na,5,x\n".getBytes(StandardCharsets.UTF_8);
+    for (int i = 0; i < text.length; i++) {
+      text[i] = text[i] == '?' ? (byte) 0xFF : text[i] == '!' ? (byte) 0xFE : text[i];
+    }
+    Files.write(csv, text);
+    RecordOptions byUser = TEXT_LABEL.withUser("who", 2);
+    assertEquals(List.of("0:5"), lines(Records.read(csv, byUser, AB)));
+    assertEquals(
+        List.of("2 NO_USER", "3 NO_USER", "4 NO_USER", "5 NO_USER"),
+        kinds(Records.check(csv, byUser, AB)).stream().filter(k -> k.endsWith("USER")).toList());
+    Path jsonl = file("d.jsonl", "{\"label\":\"a\",\"text\":\"t\",\"who\":\"\\ud800\"}\n{\"label\":\"a\",\"text\":\"t\",\"who\":\"y\"}\n");
+    assertEquals(1, Records.read(jsonl, byUser, AB).size());
   }
 
   @Test

@@ -1,0 +1,125 @@
+package palimpsest.cli;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Properties;
+import palimpsest.synth.Synthesis;
+import palimpsest.synth.SyntheticRecord;
+import palimpsest.synth.demo.DemoData;
+import palimpsest.synth.demo.Secret;
+import palimpsest.synth.evaluate.Exposure;
+import palimpsest.synth.evaluate.LabelAgreement;
+import palimpsest.synth.evaluate.NaiveBayes;
+import palimpsest.synth.evaluate.SecretScan;
+import palimpsest.synth.text.Labels;
+
+/** What the demo shows of its run. */
+record DemoReport(
+    Labels labels,
+    Synthesis.Outcome outcome,
+    Path input,
+    LabelAgreement agreement,
+    Exposure exposure,
+    SecretScan scan) {
+  private static final String STORED = "non-private-exposure.properties";
+
+  static DemoReport of(
+      DemoData data, Labels labels, Synthesis.Outcome outcome, Path input, Exposure exposure) {
+    NaiveBayes judge =
+        NaiveBayes.train(
+            data.heldOut().stream().map(DemoData.Message::text).toList(),
+            data.heldOut().stream().map(DemoData.Message::label).toList());
+    List<String> texts = outcome.records().stream().map(SyntheticRecord::text).toList();
+    List<String> names =
+        outcome.records().stream().map(record -> labels.name(record.label())).toList();
+    return new DemoReport(
+        labels,
+        outcome,
+        input,
+        LabelAgreement.of(judge, texts, names),
+        exposure,
+        SecretScan.of(data.secrets().stream().map(Secret::text).toList(), texts));
+  }
+
+  Map<String, Object> fields() {
+    Map<String, Object> fields = new LinkedHashMap<>();
+    fields.put("statement", outcome.statement().content());
+    fields.put("records", outcome.records().size());
+    fields.put("labelAgreement", agreement.overall().value());
+    fields.put("meanExposureBits", exposure.mean());
+    fields.put("maxExposureBits", exposure.max());
+    fields.put("exposurePValue", exposure.combinedPValue());
+    fields.put("secretsInOutput", scan.leaked().successes());
+    fields.put("folder", outcome.folder().toString());
+    return fields;
+  }
+
+  String text() {
+    return "%s%n%s%n%s%nLook at %s, %s and the input in %s."
+        .formatted(
+            oneALabel(),
+            judged(),
+            outcome.statement().text(),
+            outcome.folder().resolve(Synthesis.RECORDS_JSONL),
+            outcome.folder().resolve(Synthesis.STATEMENT_TEXT),
+            input);
+  }
+
+  private String oneALabel() {
+    StringBuilder text = new StringBuilder("One message a label, the first that was written:\n\n");
+    for (int label = 0; label < labels.size(); label++) {
+      int wanted = label;
+      outcome.records().stream()
+          .filter(record -> record.label() == wanted)
+          .findFirst()
+          .ifPresent(
+              record -> text.append("  %-9s %s%n".formatted(labels.name(wanted), record.text())));
+    }
+    return text.toString();
+  }
+
+  private String judged() {
+    StringBuilder text = new StringBuilder();
+    text.append(
+        "A judge trained on 1,000 held-out real messages agrees with the label of %.0f %% (95 %% interval %.0f to %.0f).%n%n"
+            .formatted(
+                100 * agreement.overall().value(),
+                100 * agreement.overall().lower(),
+                100 * agreement.overall().upper()));
+    text.append(
+        "The 30 planted secrets, each among 1,000 decoys, in bits of exposure (0 to 10; 1.44 is chance):%n"
+            .formatted());
+    text.append(
+        "  this run          mean %.2f, largest %.2f; chance would give ranks this low with p = %.2g%n"
+            .formatted(exposure.mean(), exposure.max(), exposure.combinedPValue()));
+    stored().ifPresent(line -> text.append("  without privacy   ").append(line).append('\n'));
+    text.append("  found word for word in the output: %d%n".formatted(scan.leaked().successes()));
+    return text.toString();
+  }
+
+  /** What the same run without noise showed, measured when the demo was made. */
+  private static Optional<String> stored() {
+    try (InputStream in = DemoReport.class.getResourceAsStream(STORED)) {
+      if (in == null) {
+        return Optional.empty();
+      }
+      Properties properties = new Properties();
+      properties.load(in);
+      return Optional.of(
+          "mean %s, largest %s; p = %s (stored: %s)"
+              .formatted(
+                  properties.getProperty("mean"),
+                  properties.getProperty("max"),
+                  properties.getProperty("p"),
+                  properties.getProperty("how")));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}

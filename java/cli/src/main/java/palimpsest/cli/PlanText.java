@@ -1,0 +1,79 @@
+package palimpsest.cli;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import palimpsest.engine.model.ModelFolder;
+import palimpsest.synth.ExecutionSpec;
+import palimpsest.synth.MemoryPlan;
+import palimpsest.synth.RunPlan;
+import palimpsest.synth.RunSettings;
+
+/** What a private run would cost, before it is made. */
+record PlanText(RunPlan plan, MemoryPlan memory) {
+  static PlanText of(Path model, RunSettings settings, ExecutionSpec execution) {
+    try (ModelFolder folder = ModelFolder.open(model)) {
+      RunPlan plan = RunPlan.of(settings, folder.config());
+      return new PlanText(plan, MemoryPlan.of(plan, folder.config(), execution));
+    }
+  }
+
+  Map<String, Object> fields() {
+    Map<String, Object> fields = new LinkedHashMap<>();
+    fields.put("epsilon", plan.epsilon().upper());
+    fields.put("delta", plan.mechanism().delta());
+    fields.put("noiseMultiplier", plan.mechanism().noiseMultiplier());
+    fields.put("expectedBatch", plan.mechanism().expectedBatch());
+    fields.put("samplingRate", plan.mechanism().samplingRate());
+    fields.put("steps", plan.mechanism().steps());
+    fields.put("clipNorm", plan.mechanism().clipNorm());
+    fields.put("rank", plan.tuning().rank());
+    fields.put("learningRate", plan.tuning().learningRate());
+    fields.put("maxTokens", plan.maxTokens());
+    fields.put("expectedTokens", plan.tokens());
+    fields.put("nominalMinutes", plan.seconds() / 60);
+    fields.put("memoryBytes", memory.bytes());
+    return fields;
+  }
+
+  String text() {
+    StringBuilder text = new StringBuilder("Nothing was trained and nothing paid. The run would be:\n");
+    row(text, "epsilon", Numbers.upper(plan.epsilon().upper()) + " at delta " + delta());
+    row(text, "noise", noise());
+    row(
+        text,
+        "steps",
+        "%d of %d records each, on average"
+            .formatted(plan.mechanism().steps(), plan.mechanism().expectedBatch()));
+    row(text, "clip norm", Double.toString(plan.mechanism().clipNorm()));
+    row(
+        text,
+        "adapter",
+        "rank %d, learning rate %s".formatted(plan.tuning().rank(), plan.tuning().learningRate()));
+    row(
+        text,
+        "time",
+        String.format(
+            Locale.ROOT,
+            "about %.0f min of training on two ordinary cores (%,d tokens)",
+            Math.ceil(plan.seconds() / 60),
+            plan.tokens()));
+    row(text, "memory", String.format(Locale.ROOT, "about %.1f GB", memory.bytes() / 1e9));
+    return text.toString();
+  }
+
+  private String delta() {
+    return Numbers.upper(plan.mechanism().delta());
+  }
+
+  private String noise() {
+    return plan.mechanism().nonPrivate()
+        ? "none: NOT PRIVATE"
+        : Numbers.upper(plan.mechanism().noiseMultiplier()) + " clip norms";
+  }
+
+  private static void row(StringBuilder text, String what, String value) {
+    text.append("  %-10s %s%n".formatted(what, value));
+  }
+}

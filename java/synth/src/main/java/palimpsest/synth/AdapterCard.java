@@ -1,0 +1,90 @@
+package palimpsest.synth;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import palimpsest.engine.weights.BoundedJson;
+import palimpsest.engine.weights.ModelFileException;
+import palimpsest.synth.text.Labels;
+
+/**
+ * What an adapter needs besides its weights: the public words it was tuned with, without which it
+ * cannot be sampled from, and the statement it was released with, which everything sampled from it
+ * carries on.
+ *
+ * @param baseModel name of the base model
+ * @param maxTokens longest record, prompt included
+ * @param statement the privacy statement in words
+ */
+public record AdapterCard(
+    String baseModel, Labels labels, Synthesis.Prompt prompt, int maxTokens, String statement) {
+  private static final String FILE = "palimpsest.json";
+  private static final int MAX_BYTES = 16 << 20;
+  private static final ObjectMapper JSON =
+      new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
+
+  /** Writes the card into an adapter's folder. */
+  void write(Path folder) throws IOException {
+    Map<String, Object> fields = new LinkedHashMap<>();
+    fields.put("baseModel", baseModel);
+    fields.put("kind", prompt.kind());
+    prompt.pattern().ifPresent(pattern -> fields.put("template", pattern));
+    fields.put("maxTokens", maxTokens);
+    List<Map<String, Object>> rows = new ArrayList<>();
+    for (int i = 0; i < labels.size(); i++) {
+      Map<String, Object> row = new LinkedHashMap<>();
+      row.put("label", labels.name(i));
+      labels.description(i).ifPresent(text -> row.put("description", text));
+      rows.add(row);
+    }
+    fields.put("labels", rows);
+    Files.writeString(
+        folder.resolve(FILE), JSON.writeValueAsString(fields) + "\n", StandardCharsets.UTF_8);
+    Files.writeString(
+        folder.resolve(Synthesis.STATEMENT_TEXT), statement, StandardCharsets.UTF_8);
+  }
+
+  /**
+   * Reads the card of an adapter's folder; empty if another program made the adapter.
+   *
+   * @throws ModelFileException if the card is there and malformed, or its statement is missing
+   */
+  public static Optional<AdapterCard> read(Path folder) {
+    Path file = folder.resolve(FILE);
+    if (!Files.exists(file)) {
+      return Optional.empty();
+    }
+    JsonNode fields = BoundedJson.read(file, MAX_BYTES);
+    try {
+      List<String> names = new ArrayList<>();
+      List<Optional<String>> descriptions = new ArrayList<>();
+      for (JsonNode row : fields.required("labels")) {
+        names.add(row.required("label").asText());
+        descriptions.add(Optional.ofNullable(row.get("description")).map(JsonNode::asText));
+      }
+      return Optional.of(
+          new AdapterCard(
+              fields.required("baseModel").asText(),
+              Labels.of(names, descriptions),
+              new Synthesis.Prompt(
+                  fields.required("kind").asText(),
+                  Optional.ofNullable(fields.get("template")).map(JsonNode::asText)),
+              fields.required("maxTokens").asInt(),
+              Files.readString(folder.resolve(Synthesis.STATEMENT_TEXT))));
+    } catch (IllegalArgumentException e) {
+      throw new ModelFileException(file + ": a field is missing or wrong", e);
+    } catch (IOException e) {
+      throw new ModelFileException(
+          folder + ": the adapter has no " + Synthesis.STATEMENT_TEXT + " that can be read", e);
+    }
+  }
+}

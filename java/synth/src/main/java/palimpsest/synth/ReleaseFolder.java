@@ -1,0 +1,92 @@
+package palimpsest.synth;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import palimpsest.engine.model.Adapter;
+import palimpsest.engine.model.AdapterFolder;
+import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.weights.AtomicFiles;
+import palimpsest.synth.text.InputException;
+
+/**
+ * The releasable output of a run: synthetic records, the statement, the adapter. Nothing else is
+ * ever written there, and it appears whole or not at all.
+ */
+final class ReleaseFolder {
+  private static final ObjectMapper JSON =
+      new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
+
+  private ReleaseFolder() {}
+
+  /**
+   * Refuses a place that could not be written at the end, when everything has been paid.
+   *
+   * @throws InputException if there is something in it, or it cannot be made
+   */
+  static void refuseUnusable(Path target) {
+    if (Files.isDirectory(target)) {
+      try (DirectoryStream<Path> entries = Files.newDirectoryStream(target)) {
+        if (entries.iterator().hasNext()) {
+          throw new InputException(
+              target + ": the output folder is not empty; remove it or choose another name");
+        }
+      } catch (IOException e) {
+        throw InputException.unreadable(target.toString(), e);
+      }
+    } else if (Files.exists(target)) {
+      throw new InputException(target + ": is no folder; choose another name");
+    }
+    Path parent = target.toAbsolutePath().normalize().getParent();
+    while (parent != null && !Files.exists(parent)) {
+      parent = parent.getParent();
+    }
+    if (parent == null || !Files.isDirectory(parent) || !Files.isWritable(parent)) {
+      throw new InputException(
+          target + ": no folder can be made there, since " + parent + " cannot be written to");
+    }
+  }
+
+  /**
+   * Writes the folder.
+   *
+   * @param records writes the file of synthetic records, if there is to be one
+   * @param content of the statement as data
+   */
+  static void write(
+      Path target,
+      AtomicFiles.FolderBody records,
+      AdapterCard card,
+      Map<String, ?> content,
+      DecoderConfig config,
+      Adapter adapter) {
+    AtomicFiles.folder(
+        target,
+        out -> {
+          records.write(out);
+          Files.writeString(
+              out.resolve(Synthesis.STATEMENT_TEXT), card.statement(), StandardCharsets.UTF_8);
+          Files.writeString(
+              out.resolve(Synthesis.STATEMENT_JSON),
+              JSON.writeValueAsString(content) + "\n",
+              StandardCharsets.UTF_8);
+          Path adapterFolder = out.resolve(Synthesis.ADAPTER);
+          AdapterFolder.write(
+              adapterFolder,
+              config,
+              new AdapterFolder.Settings(
+                  adapter.rank(), adapter.alpha(), false, adapter.roles(), card.baseModel()),
+              (role, layer) -> {
+                Adapter.Site site = adapter.site(role, layer);
+                return new AdapterFolder.Factors(
+                    adapter.a(adapter.parameters(), site), adapter.b(adapter.parameters(), site));
+              });
+          card.write(adapterFolder);
+        });
+  }
+}
