@@ -13,10 +13,14 @@ import picocli.CommandLine.Option;
 /** The least noise that meets a target epsilon. */
 @Command(
     name = "calibrate",
-    description = "The least noise with which given training settings meet a target epsilon.",
+    description = {
+      "The least noise with which given training settings (--rate, --steps, --delta) meet a target epsilon.",
+      "With --plan: the settings that synthesize would choose for so many records, and what the run would cost."
+    },
     footer = {
       "",
-      "Example: palimpsest calibrate --epsilon 4 --rate 0.01 --steps 1000 --delta 1e-5"
+      "Example: palimpsest calibrate --epsilon 4 --rate 0.01 --steps 1000 --delta 1e-5",
+      "Example: palimpsest calibrate --plan --epsilon 8 --size-bound 6000"
     })
 final class CalibrateCommand extends Verb {
   @Mixin private MechanismOptions mechanism;
@@ -29,8 +33,20 @@ final class CalibrateCommand extends Verb {
       description = "Target: positive, or inf for a run without noise, which is not private.")
   private double target;
 
+  @Option(
+      names = "--plan",
+      description = "Print the settings of a whole run for --size-bound records, and its cost.")
+  private boolean plan;
+
+  @Mixin private PlanOptions planned;
+
   @Override
   public Integer call() {
+    if (plan) {
+      PlanText text = planned.plan(mechanism, target);
+      print(text.fields(), text.text());
+      return ExitCode.DONE;
+    }
     boolean isPrivate = target < Double.POSITIVE_INFINITY;
     MechanismSpec spec =
         isPrivate ? Calibration.calibrate(mechanism.spec(1), target) : mechanism.spec(0);

@@ -107,7 +107,9 @@ final class DataOptions {
   /** A public list: names split by commas, or a file with one label a line. */
   static Labels labels(String list) {
     Path file = Path.of(list);
-    return Files.isRegularFile(file) ? Labels.read(file) : Labels.of(Arrays.asList(list.split(",")));
+    return Files.isRegularFile(file)
+        ? Labels.read(file)
+        : Labels.of(Arrays.asList(list.split(",")));
   }
 
   /** Whether the records have labels. */

@@ -11,7 +11,8 @@ import picocli.CommandLine.Option;
 /** The owner's limit of a data set: the one place where it can be raised. */
 @Command(
     name = "cap",
-    description = "Sets, lowers or raises the limit of a data set; every change stays in its ledger.",
+    description =
+        "Sets, lowers or raises the limit of a data set; every change stays in its ledger.",
     footer = {"", "Example: palimpsest ledger cap tickets --epsilon 10 --delta 1e-6"})
 final class LedgerCapCommand extends Verb {
   @Mixin private LedgerOptions ledger;

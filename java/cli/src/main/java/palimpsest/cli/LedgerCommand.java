@@ -13,7 +13,8 @@ import picocli.CommandLine.Spec;
     subcommands = {
       LedgerShowCommand.class,
       LedgerVerifyCommand.class,
-      LedgerCapCommand.class, LedgerRepairCommand.class,
+      LedgerCapCommand.class,
+      LedgerRepairCommand.class,
     },
     footer = {"", "Example: palimpsest ledger show tickets"})
 final class LedgerCommand implements Runnable {

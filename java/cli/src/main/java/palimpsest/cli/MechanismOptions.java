@@ -4,9 +4,12 @@ import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.math.RoundingMode;
 import java.util.Locale;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import palimpsest.privacy.MechanismSpec;
 import palimpsest.privacy.NeighbouringRelation;
 import palimpsest.privacy.ProtectedUnit;
+import palimpsest.synth.text.InputException;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 
@@ -16,26 +19,20 @@ final class MechanismOptions {
 
   @Option(
       names = "--rate",
-      required = true,
       paramLabel = "Q",
       description =
           "Probability that a record is in a batch, in (0, 1]: batch size over data set size.")
-  private double rate;
+  private Double rate;
 
-  @Option(
-      names = "--steps",
-      required = true,
-      paramLabel = "T",
-      description = "Number of updates of the model.")
-  private int steps;
+  @Option(names = "--steps", paramLabel = "T", description = "Number of updates of the model.")
+  private Integer steps;
 
   @Option(
       names = "--delta",
-      required = true,
       paramLabel = "D",
       description =
           "The guarantee may fail with this probability, in (0, 1); well below 1 / records.")
-  private double delta;
+  private Double delta;
 
   @Option(
       names = "--relation",
@@ -53,7 +50,38 @@ final class MechanismOptions {
   private int maxRecords;
 
   double delta() {
-    return delta;
+    return given("--delta", delta);
+  }
+
+  OptionalDouble deltaIfGiven() {
+    return delta == null ? OptionalDouble.empty() : OptionalDouble.of(delta);
+  }
+
+  OptionalInt stepsIfGiven() {
+    return steps == null ? OptionalInt.empty() : OptionalInt.of(steps);
+  }
+
+  boolean rateGiven() {
+    return rate != null;
+  }
+
+  NeighbouringRelation relation() {
+    return relation;
+  }
+
+  ProtectedUnit unit() {
+    return maxRecords > 1 ? ProtectedUnit.USER : ProtectedUnit.RECORD;
+  }
+
+  int recordsPerUnit() {
+    return maxRecords;
+  }
+
+  private static <T> T given(String option, T value) {
+    if (value == null) {
+      throw new InputException("missing option " + option);
+    }
+    return value;
   }
 
   /**
@@ -66,11 +94,11 @@ final class MechanismOptions {
         relation,
         noiseMultiplier,
         1,
-        threshold(rate),
-        steps,
-        delta,
+        threshold(given("--rate", rate)),
+        given("--steps", steps),
+        delta(),
         1,
-        maxRecords > 1 ? ProtectedUnit.USER : ProtectedUnit.RECORD,
+        unit(),
         maxRecords,
         noiseMultiplier == 0);
   }

@@ -38,7 +38,8 @@ record PlanText(RunPlan plan, MemoryPlan memory) {
   }
 
   String text() {
-    StringBuilder text = new StringBuilder("Nothing was trained and nothing paid. The run would be:\n");
+    StringBuilder text =
+        new StringBuilder("Nothing was trained and nothing paid. The run would be:\n");
     row(text, "epsilon", Numbers.upper(plan.epsilon().upper()) + " at delta " + delta());
     row(text, "noise", noise());
     row(

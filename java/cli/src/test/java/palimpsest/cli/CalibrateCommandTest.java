@@ -51,4 +51,21 @@ class CalibrateCommandTest {
     assertEquals(1, run.err().lines().count(), run.err());
     assertTrue(run.err().contains("--epsilon"), run.err());
   }
+
+  @Test
+  void settingsThatAreMissingAreNamed() {
+    CommandLineRun run = CommandLineRun.of("calibrate", "--epsilon", "2", "--rate", "0.1");
+    assertEquals(ExitCode.BAD_INPUT, run.exitCode());
+    assertTrue(run.err().contains("--steps"), run.err());
+    CommandLineRun plan = CommandLineRun.of("calibrate", "--epsilon", "2", "--plan");
+    assertEquals(ExitCode.BAD_INPUT, plan.exitCode());
+    assertTrue(plan.err().contains("--size-bound"), plan.err());
+  }
+
+  @Test
+  void aNumberTooLargeForADoubleDoesNotAskForNoPrivacy() {
+    CommandLineRun run = calibrate("1e400");
+    assertEquals(ExitCode.BAD_INPUT, run.exitCode());
+    assertTrue(run.err().contains("too large"), run.err());
+  }
 }

@@ -17,17 +17,20 @@ import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerHead;
 import palimpsest.privacy.NeighbouringRelation;
 import palimpsest.privacy.ProtectedUnit;
+import palimpsest.synth.StateFolder;
 
 class LedgerCommandTest {
   @TempDir private Path folder;
   private Path state;
+  private Path ledgers;
   private LedgerHead head;
 
   @BeforeEach
   void openAnAccount() {
     state = folder.resolve("state");
+    ledgers = StateFolder.ledgers(state);
     try (Ledger ledger =
-        Ledger.create(state, "tickets", ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE)) {
+        Ledger.create(ledgers, "tickets", ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE)) {
       ledger.setCap(8, 1e-5);
       head = ledger.head();
     }
@@ -42,7 +45,7 @@ class LedgerCommandTest {
   }
 
   private Path file() throws IOException {
-    try (Stream<Path> files = Files.list(state)) {
+    try (Stream<Path> files = Files.list(ledgers)) {
       return files
           .filter(f -> f.toString().endsWith(".jsonl") || f.toString().endsWith(".ledger"))
           .findFirst()
@@ -108,5 +111,14 @@ class LedgerCommandTest {
     assertEquals(ExitCode.BAD_INPUT, ledger("verify", "tickets", "--head", "nonsense").exitCode());
     assertEquals(ExitCode.BAD_INPUT, ledger("show", "tickets", "--delta", "0").exitCode());
     assertEquals(ExitCode.BAD_INPUT, CommandLineRun.of("ledger").exitCode());
+  }
+
+  @Test
+  void theOwnerAloneRaisesTheCap() {
+    CommandLineRun run = ledger("cap", "tickets", "--epsilon", "12", "--delta", "1e-5");
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    assertTrue(ledger("show", "tickets").out().contains("cap is 12"));
+    CommandLineRun endless = ledger("cap", "tickets", "--epsilon", "Infinity", "--delta", "1e-5");
+    assertEquals(ExitCode.BAD_INPUT, endless.exitCode());
   }
 }

@@ -49,8 +49,7 @@ public record AdapterCard(
     fields.put("labels", rows);
     Files.writeString(
         folder.resolve(FILE), JSON.writeValueAsString(fields) + "\n", StandardCharsets.UTF_8);
-    Files.writeString(
-        folder.resolve(Synthesis.STATEMENT_TEXT), statement, StandardCharsets.UTF_8);
+    Files.writeString(folder.resolve(Synthesis.STATEMENT_TEXT), statement, StandardCharsets.UTF_8);
   }
 
   /**

@@ -106,7 +106,9 @@ final class RunState implements AutoCloseable {
     }
   }
 
-  /** The lock file lies beside the folder and stays, so that no two processes hold different ones. */
+  /**
+   * The lock file lies beside the folder and stays, so that no two processes hold different ones.
+   */
   private static FileChannel lock(Path folder, Path output) {
     try {
       FileChannel channel =

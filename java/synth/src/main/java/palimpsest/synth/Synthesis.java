@@ -179,9 +179,7 @@ public final class Synthesis {
     return Tokenizer.read(
         folder
             .tokenizer()
-            .orElseThrow(() ->
-                new InputException(
-                    folder.path() + ": there is no tokenizer.json")));
+            .orElseThrow(() -> new InputException(folder.path() + ": there is no tokenizer.json")));
   }
 
   /**
@@ -259,17 +257,15 @@ public final class Synthesis {
     Path directory = StateFolder.make(StateFolder.ledgers(destination.state()));
     Ledger.accountThatSaw(directory, source.file())
         .filter(name -> !name.equals(source.dataSet()))
-        .ifPresent(
-            name -> {
-              throw new InputException(
-                  "this very file belongs to the account '"
-                      + name
-                      + "': go on with it by --name "
-                      + name);
-            });
+        .ifPresent(name -> {
+          throw new InputException(
+              "this very file belongs to the account '"
+                  + name
+                  + "': go on with it by --name "
+                  + name);
+        });
     MechanismSpec spec = plan.mechanism();
-    Ledger ledger =
-        Ledger.openOrCreate(directory, source.dataSet(), spec.unit(), spec.relation());
+    Ledger ledger = Ledger.openOrCreate(directory, source.dataSet(), spec.unit(), spec.relation());
     try {
       destination.cap().ifPresent(cap -> lowerCap(ledger, cap, spec.delta()));
       return ledger;

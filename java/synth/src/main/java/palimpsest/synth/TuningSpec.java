@@ -21,7 +21,10 @@ public record TuningSpec(
     int rank,
     double alpha,
     Set<Role> targets,
-    double learningRate, int warmup, double finalRate, int gridBits) {
+    double learningRate,
+    int warmup,
+    double finalRate,
+    int gridBits) {
   public TuningSpec {
     targets = Set.copyOf(targets);
     if (!targets.stream().allMatch(Role::isLinear)) {

@@ -11,15 +11,24 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import palimpsest.engine.model.AdapterFolder;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.weights.ModelFileException;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
+import palimpsest.privacy.NeighbouringRelation;
+import palimpsest.privacy.ProtectedUnit;
+import palimpsest.privacy.Waiver;
 import palimpsest.synth.text.InputException;
+import palimpsest.synth.text.Labels;
+import palimpsest.synth.text.RecordOptions;
 
 /** The whole job on a tiny model. */
 class SynthesisTest {
@@ -63,7 +72,7 @@ class SynthesisTest {
       assertEquals(2, adapter.settings().rank());
     }
     try (Stream<Path> left = Files.list(setting.state().resolve("runs"))) {
-      assertEquals(0, left.count(), "the run's private state is gone");
+      assertEquals(0, left.filter(Files::isDirectory).count(), "the run's private state is gone");
     }
   }
 
@@ -127,11 +136,7 @@ class SynthesisTest {
     setting.run(4, 3, 0, false, SynthesisListener.silent());
     Synthesis.Destination capped =
         new Synthesis.Destination(
-            folder.resolve("second"),
-            false,
-            setting.state(),
-            java.util.OptionalDouble.of(5),
-            false);
+            folder.resolve("second"), false, setting.state(), OptionalDouble.of(5), false);
     assertThrows(
         palimpsest.privacy.PrivacyBudgetException.class,
         () ->
@@ -142,10 +147,233 @@ class SynthesisTest {
                 TinySetting.settings(4, 3),
                 SamplingSettings.of(0),
                 TinySetting.execution(),
-                java.util.Set.of(),
+                Set.of(),
                 capped,
                 SynthesisListener.silent()));
     assertEquals(3, steps(ledger()));
     assertFalse(Files.exists(folder.resolve("second")));
+  }
+
+  private Synthesis.Source source(Path file, RecordOptions options, Labels labels, String name) {
+    return new Synthesis.Source(file, options, labels, name);
+  }
+
+  private void run(Synthesis.Source source, RunSettings settings, Synthesis.Destination to) {
+    Synthesis.run(
+        setting.model(),
+        source,
+        TinySetting.PROMPT,
+        settings,
+        SamplingSettings.of(0),
+        TinySetting.execution(),
+        Set.of(),
+        to,
+        SynthesisListener.silent());
+  }
+
+  @Test
+  void noRecordDecidesWhetherThePromptLeavesRoom() throws IOException {
+    Labels labels =
+        Labels.of(
+            List.of("red", "blue"), List.of(Optional.empty(), Optional.of("long ".repeat(20))));
+    Path onlyRed = Files.writeString(folder.resolve("r.csv"), "label,text\nred,a note\n");
+    RecordOptions options = RecordOptions.of(List.of("text"), "label");
+    InputException refused =
+        assertThrows(
+            InputException.class,
+            () ->
+                run(
+                    source(onlyRed, options, labels, "notes"),
+                    TinySetting.settings(8, 3),
+                    setting.destination(false)));
+    assertTrue(refused.getMessage().contains("the prompt takes"), refused.getMessage());
+    assertFalse(Files.exists(StateFolder.ledgers(setting.state())), "nothing is paid or kept");
+  }
+
+  @Test
+  void aFileThatCannotBeUsedLeavesNothingBehind() throws IOException {
+    RecordOptions options = RecordOptions.of(List.of("text"), "label");
+    for (String content :
+        new String[] {null, "", "label,text\n", "label,other\nred,x\n", "label,text\ngreen,x\n"}) {
+      Path file = folder.resolve("bad.csv");
+      Files.deleteIfExists(file);
+      if (content != null) {
+        Files.writeString(file, content);
+      }
+      InputException refused =
+          assertThrows(
+              InputException.class,
+              () ->
+                  run(
+                      source(file, options, TinySetting.LABELS, "bad"),
+                      TinySetting.settings(8, 3),
+                      setting.destination(false)));
+      assertTrue(refused.getMessage().contains("bad.csv"), refused.getMessage());
+      assertFalse(Files.exists(StateFolder.ledgers(setting.state())), "no account is opened");
+    }
+    setting.run(8, 3, 0, false, SynthesisListener.silent());
+  }
+
+  @Test
+  void aPlaceThatCannotBeWrittenIsRefusedBeforeAnythingIsPaid() throws IOException {
+    Path file = Files.writeString(folder.resolve("plain.txt"), "x");
+    Synthesis.Destination inside =
+        new Synthesis.Destination(
+            file.resolve("out"), false, setting.state(), OptionalDouble.empty(), false);
+    assertThrows(
+        InputException.class, () -> run(setting.source(), TinySetting.settings(8, 3), inside));
+    assertFalse(Files.exists(StateFolder.ledgers(setting.state())));
+  }
+
+  @Test
+  void aResumedRunMustHaveTheSameDataAndTheSameWaivers() throws IOException {
+    class Stop extends RuntimeException {}
+    SynthesisListener stopping =
+        new SynthesisListener() {
+          @Override
+          public void begin(String what, long steps) {}
+
+          @Override
+          public void done(long steps) {
+            if (steps == 2) {
+              throw new Stop();
+            }
+          }
+        };
+    assertThrows(Stop.class, () -> setting.run(8, 4, 0, false, stopping));
+    InputException waived =
+        assertThrows(
+            InputException.class,
+            () ->
+                Synthesis.run(
+                    setting.model(),
+                    setting.source(),
+                    TinySetting.PROMPT,
+                    TinySetting.settings(8, 4),
+                    SamplingSettings.of(0),
+                    TinySetting.execution(),
+                    Set.of(Waiver.SIZE_IS_PUBLIC),
+                    setting.destination(true),
+                    SynthesisListener.silent()));
+    assertTrue(waived.getMessage().contains("other settings"), waived.getMessage());
+    String before = Files.readString(setting.data());
+    Files.writeString(setting.data(), before + "red,one more\n");
+    InputException changed =
+        assertThrows(
+            InputException.class, () -> setting.run(8, 4, 0, true, SynthesisListener.silent()));
+    assertTrue(changed.getMessage().contains("data file has changed"), changed.getMessage());
+    assertEquals(2, steps(ledger()));
+    Files.writeString(setting.data(), before);
+    setting.run(8, 4, 0, true, SynthesisListener.silent());
+    assertEquals(4, steps(ledger()));
+  }
+
+  @Test
+  void aRunThatGoesOnCannotBeDiscarded() {
+    SynthesisListener meddling =
+        new SynthesisListener() {
+          @Override
+          public void begin(String what, long steps) {}
+
+          @Override
+          public void done(long steps) {
+            if (steps == 2) {
+              assertThrows(
+                  InputException.class, () -> Synthesis.discard(setting.destination(false)));
+            }
+          }
+        };
+    setting.run(8, 3, 0, false, meddling);
+    assertEquals(3, steps(ledger()));
+  }
+
+  @Test
+  void aRenamedCopyKeepsItsAccount() throws IOException {
+    setting.run(8, 3, 0, false, SynthesisListener.silent());
+    Path copy = Files.copy(setting.data(), folder.resolve("copy.csv"));
+    Synthesis.Destination second =
+        new Synthesis.Destination(
+            folder.resolve("second"), false, setting.state(), OptionalDouble.empty(), false);
+    InputException refused =
+        assertThrows(
+            InputException.class,
+            () ->
+                run(
+                    source(copy, setting.source().options(), TinySetting.LABELS, "other"),
+                    TinySetting.settings(8, 3),
+                    second));
+    assertTrue(refused.getMessage().contains("--name notes"), refused.getMessage());
+  }
+
+  @Test
+  void aRunCannotRaiseTheCap() {
+    Synthesis.Destination first =
+        new Synthesis.Destination(
+            folder.resolve("first"), false, setting.state(), OptionalDouble.of(9), false);
+    run(setting.source(), TinySetting.settings(8, 3), first);
+    Synthesis.Destination raising =
+        new Synthesis.Destination(
+            folder.resolve("second"), false, setting.state(), OptionalDouble.of(90), false);
+    assertThrows(
+        InputException.class, () -> run(setting.source(), TinySetting.settings(8, 3), raising));
+    assertEquals(3, steps(ledger()));
+  }
+
+  @Test
+  void aPersonIsProtectedAsOneWhateverTheNoise() throws IOException {
+    Files.writeString(
+        folder.resolve("who.csv"), "label,text,who\nred,one,ann\nblue,two,ann\nred,three,bob\n");
+    for (double epsilon : new double[] {8, Double.POSITIVE_INFINITY}) {
+      RunSettings settings =
+          TinySetting.settings(
+              new RunSettings.Goal(
+                  NeighbouringRelation.ADD_REMOVE,
+                  epsilon,
+                  OptionalDouble.empty(),
+                  ProtectedUnit.USER,
+                  2),
+              3);
+      Path out = folder.resolve("who-" + epsilon);
+      run(
+          source(
+              folder.resolve("who.csv"),
+              setting.source().options().withUser("who", 2),
+              TinySetting.LABELS,
+              "people"),
+          settings,
+          new Synthesis.Destination(out, false, setting.state(), OptionalDouble.empty(), false));
+      JsonNode statement =
+          new ObjectMapper().readTree(out.resolve(Synthesis.STATEMENT_JSON).toFile());
+      assertEquals("user", statement.get("unit").asText());
+      assertEquals(2, statement.get("recordsPerUser").asInt());
+    }
+  }
+
+  @Test
+  void theAdapterBringsItsPromptAndItsStatement() throws IOException {
+    setting.run(Double.POSITIVE_INFINITY, 2, 0, false, SynthesisListener.silent());
+    AdapterCard card = AdapterCard.read(setting.out().resolve(Synthesis.ADAPTER)).orElseThrow();
+    assertEquals(TinySetting.LABELS.names(), card.labels().names());
+    assertEquals(TinySetting.PROMPT, card.prompt());
+    assertEquals(64, card.maxTokens());
+    assertTrue(card.statement().startsWith("NON-PRIVATE"), card.statement());
+    Files.delete(setting.out().resolve(Synthesis.ADAPTER).resolve(Synthesis.STATEMENT_TEXT));
+    assertThrows(
+        ModelFileException.class, () -> AdapterCard.read(setting.out().resolve(Synthesis.ADAPTER)));
+  }
+
+  @Test
+  void noiseThatLeavesNothingToLearnIsRefusedBeforeAnythingIsPaid() {
+    RunSettings.Goal goal =
+        new RunSettings.Goal(
+            NeighbouringRelation.ADD_REMOVE,
+            1e-3,
+            OptionalDouble.of(1e-9),
+            ProtectedUnit.RECORD,
+            1);
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> run(setting.source(), TinySetting.settings(goal, 100), setting.destination(false)));
+    assertFalse(Files.exists(StateFolder.ledgers(setting.state())));
   }
 }

@@ -70,8 +70,12 @@ final class TinySetting {
   }
 
   static RunSettings settings(double epsilon, int steps) {
+    return settings(RunSettings.Goal.of(epsilon), steps);
+  }
+
+  static RunSettings settings(RunSettings.Goal goal, int steps) {
     return new RunSettings(
-        RunSettings.Goal.of(epsilon),
+        goal,
         100,
         64,
         OptionalInt.empty(),

@@ -207,9 +207,7 @@ final class RecordFile {
    * leaving would let another's records in.
    */
   private static boolean namesSomeone(byte[] user) {
-    return user.length > 0
-        && Utf8.isValid(user)
-        && Utf8.decode(user).indexOf(0xFFFD) < 0;
+    return user.length > 0 && Utf8.isValid(user) && Utf8.decode(user).indexOf(0xFFFD) < 0;
   }
 
   private static byte[] column(byte[][] columns, int index) {

@@ -181,7 +181,8 @@ class RecordsTest {
   @Test
   void recordsWhoseUserCannotBeToldAreDroppedRatherThanShareOnePersonsRoom() throws IOException {
     Path csv = folder.resolve("d.csv");
-    byte[] text = "label,text,who\na,1,?\na,2,!\na,3,\na,4,  \na,5,x\n".getBytes(StandardCharsets.UTF_8);
+    byte[] text =
+        "label,text,who\na,1,?\na,2,!\na,3,\na,4,  \na,5,x\n".getBytes(StandardCharsets.UTF_8);
     for (int i = 0; i < text.length; i++) {
       text[i] = text[i] == '?' ? (byte) 0xFF : text[i] == '!' ? (byte) 0xFE : text[i];
     }
@@ -191,7 +192,10 @@ class RecordsTest {
     assertEquals(
         List.of("2 NO_USER", "3 NO_USER", "4 NO_USER", "5 NO_USER"),
         kinds(Records.check(csv, byUser, AB)).stream().filter(k -> k.endsWith("USER")).toList());
-    Path jsonl = file("d.jsonl", "{\"label\":\"a\",\"text\":\"t\",\"who\":\"\\ud800\"}\n{\"label\":\"a\",\"text\":\"t\",\"who\":\"y\"}\n");
+    Path jsonl =
+        file(
+            "d.jsonl",
+            "{\"label\":\"a\",\"text\":\"t\",\"who\":\"\\ud800\"}\n{\"label\":\"a\",\"text\":\"t\",\"who\":\"y\"}\n");
     assertEquals(1, Records.read(jsonl, byUser, AB).size());
   }
 

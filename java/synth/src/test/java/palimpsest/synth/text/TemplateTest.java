@@ -66,23 +66,6 @@ class TemplateTest {
   }
 
   @Test
-  void theChatTurnUsesControlTokens() {
-    Template template = Template.chat(SMALL, trec(), "trivia question", CONTROL);
-    assertEquals(
-        "<|im_start|>user\nWrite a trivia question that asks about a place.<|im_end|>\n"
-            + "<|im_start|>assistant\n",
-        prefixText(template, 0));
-    assertEquals(3, Arrays.stream(template.prefix(0)).filter(SMALL::isSpecial).count());
-  }
-
-  @Test
-  void theChatTurnNeedsItsTokens() {
-    Tokenizer gpt2 = Tokenizers.gpt2();
-    Control control = Control.of(gpt2);
-    assertThrows(InputException.class, () -> Template.chat(gpt2, trec(), "x", control));
-  }
-
-  @Test
   void aCustomTemplateMovesItsLastSpaceIntoTheText() {
     Template template =
         Template.custom(SMALL, LABELS, "note", "<|endoftext|>[{label}/{kind}]: {text}", CONTROL);
@@ -147,7 +130,19 @@ class TemplateTest {
     assertEquals(264, last(template.encodeRecord(0, five, prefix + 6)));
     assertEquals('z', last(template.encodeRecord(0, five, prefix + 5)));
     assertEquals('x', last(template.encodeRecord(0, five, prefix + 3)));
-    assertThrows(InputException.class, () -> template.encodeRecord(0, five, prefix));
+    assertThrows(IllegalArgumentException.class, () -> template.encodeRecord(0, five, prefix));
+  }
+
+  @Test
+  void theLongestPromptOfAllDecidesHowLongARecordMustBe() {
+    Template template = Template.describe(SMALL, LABELS, "text", CONTROL);
+    int longest = template.longestPrefix();
+    for (int label = 0; label < LABELS.size(); label++) {
+      longest = Math.max(longest, template.genericPrefix(label).length);
+    }
+    int enough = longest + 2;
+    template.requireRoom(enough);
+    assertThrows(InputException.class, () -> template.requireRoom(enough - 1));
   }
 
   private static int last(Encoded encoded) {
