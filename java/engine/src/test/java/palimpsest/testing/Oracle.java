@@ -15,7 +15,7 @@ public final class Oracle {
   public static JsonNode read(String name) {
     try (var in =
         new GZIPInputStream(
-            Files.newInputStream(Shared.path("data/oracles/" + name + ".json.gz")))) {
+            Files.newInputStream(Shared.file("data/oracles/" + name + ".json.gz")))) {
       return new ObjectMapper().readTree(in);
     } catch (IOException e) {
       throw new UncheckedIOException(e);

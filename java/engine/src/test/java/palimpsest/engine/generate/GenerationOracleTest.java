@@ -34,7 +34,7 @@ class GenerationOracleTest {
 
   private Decoder decoder() {
     Path path = temporary.resolve("stories");
-    Stories260K.convert(Shared.path("data/weights/stories260K/stories260K.bin"), path);
+    Stories260K.convert(Shared.file("data/weights/stories260K/stories260K.bin"), path);
     try (ModelFolder folder = ModelFolder.open(path)) {
       return new Decoder(folder, new ReferenceKernels(), false, 512);
     }
@@ -67,7 +67,7 @@ class GenerationOracleTest {
   @Test
   void logitsOfGpt2ThroughTheCacheAreTheOracles() {
     JsonNode gpt2 = Oracle.read("capp_gpt2");
-    try (ModelFolder folder = ModelFolder.open(Shared.path("data/weights/capp_gpt2"));
+    try (ModelFolder folder = ModelFolder.open(Shared.file("data/weights/capp_gpt2"));
         Decoder decoder = new Decoder(folder, new ReferenceKernels(), false, 512)) {
       int[] ids = Oracle.ints(gpt2.get("examples").get(2).get("ids"));
       assertLogits(gpt2.get("logits_example_2_float64"), decoder, ids);

@@ -53,7 +53,7 @@ class DecoderConfigTest {
   @Test
   void readsGpt2() {
     DecoderConfig config =
-        DecoderConfig.fromJson(Shared.path("data/weights/capp_gpt2/config.json"));
+        DecoderConfig.fromJson(Shared.file("data/weights/capp_gpt2/config.json"));
     assertEquals("gpt2", config.family());
     assertEquals(53, config.vocabularySize());
     assertEquals(512, config.contextLength());

@@ -43,7 +43,7 @@ class FullGradientOracleTest {
 
   @Test
   void gpt2() {
-    try (ModelFolder folder = ModelFolder.open(Shared.path("data/weights/capp_gpt2"))) {
+    try (ModelFolder folder = ModelFolder.open(Shared.file("data/weights/capp_gpt2"))) {
       check(folder, Oracle.read("capp_gpt2"), TensorNames.Slot::name);
     }
   }
@@ -51,7 +51,7 @@ class FullGradientOracleTest {
   @Test
   void llama() {
     Path folder = temporary.resolve("stories");
-    Stories260K.convert(Shared.path("data/weights/stories260K/stories260K.bin"), folder);
+    Stories260K.convert(Shared.file("data/weights/stories260K/stories260K.bin"), folder);
     try (ModelFolder model = ModelFolder.open(folder)) {
       check(model, Oracle.read("stories260K"), slot -> STORIES.get(slot.role()));
     }

@@ -36,7 +36,7 @@ class ModelFolderTest {
 
   @Test
   void readsPublishedGpt2() {
-    try (ModelFolder model = ModelFolder.open(Shared.path("data/weights/capp_gpt2"));
+    try (ModelFolder model = ModelFolder.open(Shared.file("data/weights/capp_gpt2"));
         TensorArena arena = new TensorArena()) {
       Tensor fused = model.weight(Role.QUERY_KEY_VALUE, 3);
       assertArrayEquals(new long[] {64, 192}, fused.shape());

@@ -21,7 +21,7 @@ class Stories260KTest {
   /** Places worked out by hand from the format's order of tensors. */
   @Test
   void everyTensorHasItsPlace() throws IOException {
-    Path bin = Shared.path("data/weights/stories260K/stories260K.bin");
+    Path bin = Shared.file("data/weights/stories260K/stories260K.bin");
     Path folder = temp.resolve("stories");
     Stories260K.convert(bin, folder);
     ByteBuffer file = ByteBuffer.wrap(Files.readAllBytes(bin)).order(ByteOrder.LITTLE_ENDIAN);

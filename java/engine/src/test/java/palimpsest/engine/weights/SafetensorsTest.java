@@ -63,7 +63,7 @@ class SafetensorsTest {
     "tensor-4d-float32, F32, 18"
   })
   void readsPublishedUnitFiles(String name, DType type, long size) {
-    Path path = Shared.path("data/weights/safetensors_unit/" + name + ".safetensors");
+    Path path = Shared.file("data/weights/safetensors_unit/" + name + ".safetensors");
     try (Safetensors file = Safetensors.open(path)) {
       Tensor tensor = file.tensor("embedding");
       assertEquals(type, tensor.type());
@@ -73,7 +73,7 @@ class SafetensorsTest {
 
   @Test
   void readsIntegersOfPublishedFile() {
-    Path path = Shared.path("data/weights/safetensors_unit/tensor-1d-int32.safetensors");
+    Path path = Shared.file("data/weights/safetensors_unit/tensor-1d-int32.safetensors");
     try (Safetensors file = Safetensors.open(path)) {
       Tensor tensor = file.tensor("embedding");
       assertArrayEquals(new long[] {3}, tensor.shape());
@@ -86,9 +86,9 @@ class SafetensorsTest {
   @Test
   void halfAndByteEmbeddingsFollowTheFloatOnes() {
     String root = "data/weights/model2vec_fixtures/";
-    try (Safetensors full = Safetensors.open(Shared.path(root + "float32/model.safetensors"));
-        Safetensors half = Safetensors.open(Shared.path(root + "float16/model.safetensors"));
-        Safetensors bytes = Safetensors.open(Shared.path(root + "int8/model.safetensors"))) {
+    try (Safetensors full = Safetensors.open(Shared.file(root + "float32/model.safetensors"));
+        Safetensors half = Safetensors.open(Shared.file(root + "float16/model.safetensors"));
+        Safetensors bytes = Safetensors.open(Shared.file(root + "int8/model.safetensors"))) {
       Tensor exact = full.tensor("embeddings");
       Tensor rounded = half.tensor("embeddings");
       Tensor quantised = bytes.tensor("embeddings");
@@ -113,7 +113,7 @@ class SafetensorsTest {
         "data/weights/retsim/model.safetensors"
       })
   void writesTheBytesOfTheReferenceImplementation(String name) throws IOException {
-    Path original = Shared.path(name);
+    Path original = Shared.file(name);
     Path copy = folder.resolve("copy.safetensors");
     try (Safetensors file = Safetensors.open(original)) {
       LinkedHashMap<String, Tensor> tensors = new LinkedHashMap<>();

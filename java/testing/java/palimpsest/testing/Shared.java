@@ -14,7 +14,7 @@ public final class Shared {
 
   /** A file of the shared folder by its path there. */
   public static Path file(String relative) {
-    String folder = System.getProperty("palimpsest.shared", "../../../shared");
+    String folder = System.getProperty("palimpsest.shared", "../shared");
     return demand(Path.of(folder, relative), "shared file " + relative);
   }
 

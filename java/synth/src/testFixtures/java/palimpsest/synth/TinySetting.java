@@ -29,14 +29,14 @@ import palimpsest.synth.text.RecordOptions;
  * A model of two thin layers over bytes, random but for what lets it write words, and a small
  * labelled file: a whole run takes a second.
  */
-final class TinySetting {
+public final class TinySetting {
   static final int END = 256;
   static final Synthesis.Prompt PROMPT = new Synthesis.Prompt("note", Optional.empty());
   static final Labels LABELS = Labels.of(List.of("red", "blue"));
 
   private final Path folder;
 
-  TinySetting(Path folder) throws IOException {
+  public TinySetting(Path folder) throws IOException {
     this.folder = folder;
     if (!Files.exists(model())) {
       writeModel();
@@ -44,23 +44,23 @@ final class TinySetting {
     }
   }
 
-  Path model() {
+  public Path model() {
     return folder.resolve("model");
   }
 
-  Path data() {
+  public Path data() {
     return folder.resolve("notes.csv");
   }
 
-  Path state() {
+  public Path state() {
     return folder.resolve("state");
   }
 
-  Path out() {
+  public Path out() {
     return folder.resolve("out");
   }
 
-  Synthesis.Source source() {
+  public Synthesis.Source source() {
     return new Synthesis.Source(
         data(), RecordOptions.of(List.of("text"), "label"), LABELS, "notes");
   }

@@ -1,0 +1,213 @@
+package palimpsest.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import palimpsest.privacy.Ledger;
+import palimpsest.synth.StateFolder;
+import palimpsest.synth.Synthesis;
+import palimpsest.synth.TinySetting;
+
+/** Whole runs from the command line on a tiny model. */
+class PrivateRunTest {
+  @TempDir private Path folder;
+  private TinySetting setting;
+
+  @BeforeEach
+  void setUp() throws IOException {
+    setting = new TinySetting(folder);
+  }
+
+  /** A command that would work with {@link #SOUND}, and further options. */
+  private CommandLineRun run(String command, String... more) {
+    return run(command, "", List.of(more));
+  }
+
+  private static final String[] SOUND = {
+    "--labels", "red,blue", "--size-bound", "100", "--epsilon", "8"
+  };
+
+  private String[] sound(String... more) {
+    List<String> words = new ArrayList<>(List.of(SOUND));
+    words.addAll(List.of(more));
+    return words.toArray(String[]::new);
+  }
+
+  @Test
+  void trainsStatesAndKeepsAnAccountThatLedgerShows() {
+    CommandLineRun run = run("train", sound());
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    assertTrue(run.out().startsWith("Differential privacy with epsilon 8 "), run.out());
+    CommandLineRun shown =
+        CommandLineRun.of("ledger", "show", "notes", "--state", setting.state().toString());
+    assertEquals(ExitCode.DONE, shown.exitCode(), shown.err());
+    assertTrue(shown.out().contains("3 of 3 steps"), shown.out());
+  }
+
+  @Test
+  void whatIsSampledCarriesTheStampOfItsAdapter() throws IOException {
+    assertEquals(
+        ExitCode.DONE,
+        run("train", "--labels", "red,blue", "--size-bound", "100", "--epsilon", "inf").exitCode());
+    Path more = folder.resolve("more.jsonl");
+    CommandLineRun run =
+        CommandLineRun.of(
+            "sample",
+            "--model",
+            setting.model().toString(),
+            "--adapter",
+            setting.out().resolve(Synthesis.ADAPTER).toString(),
+            "--records",
+            "4",
+            "--temperature",
+            "3",
+            "--out",
+            more.toString(),
+            "--quiet");
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    assertTrue(run.out().startsWith("NON-PRIVATE"), run.out());
+    assertTrue(Files.readString(folder.resolve("more.STATEMENT.txt")).startsWith("NON-PRIVATE"));
+    for (String line : Files.readAllLines(more)) {
+      String label = new ObjectMapper().readTree(line).get(Synthesis.LABEL_COLUMN).asText();
+      assertTrue(List.of("red", "blue").contains(label), "the adapter brings its labels");
+    }
+  }
+
+  @Test
+  void waiversStandInTheStatement() throws IOException {
+    CommandLineRun run =
+        run("train", "--labels-are-public", "--size-is-public", "--epsilon", "8", "--json");
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    JsonNode waivers = new ObjectMapper().readTree(run.out()).at("/statement/waivers");
+    assertEquals("[\"SIZE_IS_PUBLIC\",\"LABELS_ARE_PUBLIC\"]", waivers.toString());
+  }
+
+  @Test
+  void aPlanPaysNothingAndSaysWhatTheRunWillSay() throws IOException {
+    CommandLineRun plan = run("train", sound("--plan", "--json"));
+    assertEquals(ExitCode.DONE, plan.exitCode(), plan.err());
+    assertFalse(Files.exists(setting.state()));
+    JsonNode planned = new ObjectMapper().readTree(plan.out());
+    assertTrue(planned.get("memoryBytes").asLong() > 0);
+    JsonNode made = new ObjectMapper().readTree(run("train", sound("--json")).out());
+    assertEquals(
+        planned.get("noiseMultiplier").asDouble(),
+        made.at("/statement/noiseMultiplier").asDouble());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "--epsilon,0,--epsilon",
+    "--epsilon,-1,--epsilon",
+    "--epsilon,NaN,--epsilon",
+    "--epsilon,1e400,inf",
+    "--delta,0.01,delta",
+    "--delta,0,delta",
+    "--size-bound,0,size bound",
+    "--data,missing.csv,missing.csv",
+    "--text,nothing,nothing",
+    "--labels,green,notes.csv",
+    "--out,model,not empty",
+    "--model,nowhere,nowhere",
+    "--max-tokens,9,tokens",
+    "--targets,head,linear",
+    "--name,a/b,name",
+    "--kind,'',kind"
+  })
+  void badInputIsOneLineAndLeavesNothing(String option, String value, String named) {
+    String given =
+        option.equals("--out") || option.equals("--data")
+            ? folder.resolve(value).toString()
+            : value;
+    List<String> words = new ArrayList<>(List.of(SOUND));
+    int at = words.indexOf(option);
+    if (at >= 0) {
+      words.set(at + 1, given);
+    } else {
+      words.addAll(List.of(option, given));
+    }
+    CommandLineRun run = run("train", option, words);
+    assertEquals(ExitCode.BAD_INPUT, run.exitCode(), run.err());
+    assertEquals(1, run.err().lines().count(), run.err());
+    assertTrue(run.err().contains(named), run.err());
+    assertEquals("", run.out());
+    assertFalse(Ledger.exists(StateFolder.ledgers(setting.state()), "notes"), "no account");
+    assertFalse(Files.exists(setting.out()));
+  }
+
+  /** The command without its own value of {@code option}. */
+  private CommandLineRun run(String command, String option, List<String> words) {
+    List<String> all = new ArrayList<>(List.of(command, "--quiet"));
+    String[][] own = {
+      {"--data", setting.data().toString()},
+      {"--text", "text"},
+      {"--label", "label"},
+      {"--model", setting.model().toString()},
+      {"--state", setting.state().toString()},
+      {"--out", setting.out().toString()},
+      {"--max-tokens", "64"},
+      {"--batch", "10"},
+      {"--steps", "3"},
+      {"--rank", "2"}
+    };
+    for (String[] pair : own) {
+      if (!pair[0].equals(option)) {
+        all.addAll(List.of(pair));
+      }
+    }
+    all.addAll(words);
+    return CommandLineRun.of(all.toArray(String[]::new));
+  }
+
+  @Test
+  void neitherSizeNorLabelsAreTakenFromTheDataUnasked() {
+    CommandLineRun size = run("train", "--labels", "red,blue", "--epsilon", "8");
+    assertEquals(ExitCode.BAD_INPUT, size.exitCode());
+    assertTrue(size.err().contains("--size-bound"), size.err());
+    CommandLineRun labels = run("train", "--size-bound", "100", "--epsilon", "8");
+    assertEquals(ExitCode.BAD_INPUT, labels.exitCode());
+    assertTrue(labels.err().contains("--labels"), labels.err());
+  }
+
+  @Test
+  void badRecordsChangeNoMessage() throws IOException {
+    String clean = Files.readString(setting.data());
+    CommandLineRun before = run("train", sound("--plan"));
+    StringBuilder bad = new StringBuilder(clean);
+    bad.append("red,\0nul\nunheard,zebra words\nblue,").append("x".repeat(10_000_000)).append('\n');
+    byte[] bytes = bad.toString().getBytes(java.nio.charset.StandardCharsets.ISO_8859_1);
+    bytes[clean.length() + 4] = (byte) 0xFF;
+    Files.write(setting.data(), bytes);
+    assertEquals(before.out(), run("train", sound("--plan")).out());
+    CommandLineRun run = run("train", sound());
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    assertEquals("", run.err());
+    assertFalse(run.out().contains("zebra") || run.out().contains("unheard"), run.out());
+    CommandLineRun check =
+        CommandLineRun.of(
+            "check",
+            setting.data().toString(),
+            "--text",
+            "text",
+            "--label",
+            "label",
+            "--labels",
+            "red,blue");
+    assertTrue(check.out().contains("longer than the line limit"), check.out());
+    assertTrue(check.out().contains("its label is not on the list"), check.out());
+    assertTrue(check.out().contains("not UTF-8"), check.out());
+  }
+}
