@@ -37,7 +37,7 @@ import palimpsest.synth.text.Template;
 import palimpsest.synth.text.Tokenizer;
 
 /** Records from a model that writes words after a letter and nonsense after a digit. */
-@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 30, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class SamplingTest {
   private static final int MAX_TOKENS = 64;
   private static final long SEED = 5;
