@@ -251,9 +251,10 @@ final class MutatedTree implements AutoCloseable {
     }
   }
 
-  /** Removes the copy. */
+  /** Removes the copy, and ends what may still be building in it. Closing twice is harmless. */
   @Override
   public void close() {
+    ProcessHandle.current().descendants().forEach(ProcessHandle::destroyForcibly);
     AtomicFiles.deleteTree(folder.getParent());
   }
 }

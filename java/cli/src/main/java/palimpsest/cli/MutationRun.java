@@ -45,6 +45,8 @@ final class MutationRun {
     PrintWriter err = new PrintWriter(System.err, true);
     err.println("palimpsest: building a copy and running the tests on it unchanged");
     try (MutatedTree tree = new MutatedTree(root)) {
+      // An interrupted run leaves nothing behind either.
+      Runtime.getRuntime().addShutdownHook(new Thread(tree::close));
       Map<Mutation, String> unfit = tree.baseline(mutations);
       try (Progress progress =
           new Progress(err, style, "mutations", mutations.size(), System::nanoTime)) {
