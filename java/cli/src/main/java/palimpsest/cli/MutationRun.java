@@ -36,7 +36,12 @@ final class MutationRun {
     if (!wanted.isEmpty()) {
       mutations = mutations.stream().filter(m -> wanted.contains(m.name())).toList();
     }
-    System.exit(new MutationRun(System.out).run(root, mutations));
+    try {
+      System.exit(new MutationRun(System.out).run(root, mutations));
+    } catch (IOException e) {
+      System.err.println("palimpsest: " + e.getMessage());
+      System.exit(ExitCode.FAILED);
+    }
   }
 
   private int run(Path root, List<Mutation> mutations) throws IOException {

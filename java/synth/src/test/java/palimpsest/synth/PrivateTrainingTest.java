@@ -302,7 +302,7 @@ class PrivateTrainingTest {
   @Test
   void aDrawIsItsRecordsClippedOneByOneAndTheNoise() throws IOException {
     // At a learning rate that vanishes every step meets the same weights.
-    TuningSpec still = new TuningSpec(2, 4, 1e-60, 1, 0.1, GRID_BITS);
+    TuningSpec still = new TuningSpec(2, 4, Set.of(), 1e-60, 1, 0.1, GRID_BITS);
     MechanismSpec mechanism =
         MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1, 1, 15, 40, 4, 1e-3);
     List<Example> examples = examples(40);
