@@ -15,7 +15,7 @@ import palimpsest.privacy.MechanismSpec;
  *       bound and what the time allows at a nominal rate of 300 GFLOP/s and 4 FLOP a weight and
  *       token, at the expected length, by default half of the longest;
  *   <li>expected batch 4 sqrt(E), steps E / batch: the noise of an average falls with the batch,
- *       the optimizer needs some steps;
+ *       the optimizer needs some steps; without noise, batches of 32;
  *   <li>rank 8, alpha 16, C = 1, AdamW at 2e-3 after a warm-up of an eighth of the steps, falling
  *       to a tenth.
  * </ul>
@@ -34,6 +34,7 @@ public record RunPlan(
   private static final double NOMINAL_FLOPS = 300e9;
   private static final double LEARNING_RATE = 2e-3;
   private static final int MIN_STEPS = 10;
+  private static final long NOISELESS_BATCH = 32;
   private static final int GRID_BITS = 24;
 
   /** The noise kernels take a standard deviation of at most 2^32 grid steps. */
@@ -49,11 +50,11 @@ public record RunPlan(
     double exampleTokens = settings.expectedTokens().orElse(settings.maxTokens() / 2);
     double affordable = settings.time().toSeconds() / (tokenSeconds * exampleTokens);
     double examples = Math.max(1, Math.min(2.0 * settings.sizeBound(), affordable));
-    long batch =
-        settings
-            .expectedBatch()
-            .orElseGet(
-                () -> Math.clamp(Math.round(4 * Math.sqrt(examples)), 1, settings.sizeBound()));
+    long rule =
+        Double.isInfinite(settings.goal().epsilon())
+            ? NOISELESS_BATCH
+            : Math.round(4 * Math.sqrt(examples));
+    long batch = settings.expectedBatch().orElse(Math.clamp(rule, 1, settings.sizeBound()));
     int steps =
         settings
             .steps()
