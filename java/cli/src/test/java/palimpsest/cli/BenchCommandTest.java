@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import palimpsest.synth.bench.RandomModel;
@@ -105,7 +106,7 @@ class BenchCommandTest {
           {"bench", "step", "--model", "no-such-model", "no model"},
           {"bench", "noise", "--rounds", "2", "rounds"},
         }) {
-      CommandLineRun run = CommandLineRun.of(java.util.Arrays.copyOf(args, args.length - 1));
+      CommandLineRun run = CommandLineRun.of(Arrays.copyOf(args, args.length - 1));
       assertEquals(ExitCode.BAD_INPUT, run.exitCode(), run.err());
       assertTrue(run.err().contains(args[args.length - 1]), run.err());
     }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -188,7 +189,7 @@ class PrivateRunTest {
     CommandLineRun before = run("train", sound("--plan"));
     StringBuilder bad = new StringBuilder(clean);
     bad.append("red,\0nul\nunheard,zebra words\nblue,").append("x".repeat(10_000_000)).append('\n');
-    byte[] bytes = bad.toString().getBytes(java.nio.charset.StandardCharsets.ISO_8859_1);
+    byte[] bytes = bad.toString().getBytes(StandardCharsets.ISO_8859_1);
     bytes[clean.length() + 4] = (byte) 0xFF;
     Files.write(setting.data(), bytes);
     assertEquals(before.out(), run("train", sound("--plan")).out());

@@ -9,6 +9,7 @@ import java.util.SplittableRandom;
 import palimpsest.engine.kernel.Activation;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.Role;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
@@ -81,8 +82,7 @@ public final class TinyModels {
     return ModelFolder.open(folder);
   }
 
-  private static long[] shape(
-      DecoderConfig config, palimpsest.engine.model.Role role, boolean bias) {
+  private static long[] shape(DecoderConfig config, Role role, boolean bias) {
     DecoderConfig.AttentionOptions a = config.attention();
     long width = config.width();
     long hidden = config.feedForward().width();

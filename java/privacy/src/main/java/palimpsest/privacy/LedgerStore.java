@@ -21,7 +21,9 @@ import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
+import java.util.Arrays;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -158,7 +160,7 @@ final class LedgerStore {
   }
 
   private static FileChannel open(Path path, OpenOption... options) throws IOException {
-    Set<OpenOption> all = new java.util.HashSet<>(Set.of(options));
+    Set<OpenOption> all = new HashSet<>(Set.of(options));
     all.add(LinkOption.NOFOLLOW_LINKS);
     return FileChannel.open(path, all, PRIVATE_FILE);
   }
@@ -208,7 +210,7 @@ final class LedgerStore {
         while (bytes.hasRemaining() && in.read(bytes) >= 0) {
           continue;
         }
-        return java.util.Arrays.copyOf(bytes.array(), bytes.position());
+        return Arrays.copyOf(bytes.array(), bytes.position());
       }
     } catch (IOException e) {
       throw new LedgerException("file cannot be read: " + path, e);

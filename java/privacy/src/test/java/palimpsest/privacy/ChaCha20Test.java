@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import java.util.Arrays;
 import java.util.HexFormat;
 import org.junit.jupiter.api.Test;
 
@@ -86,7 +87,7 @@ class ChaCha20Test {
     }
     for (int b = 0; b < 3; b++) {
       int[] expected = block(countingKey(), 7 + b, 2, 0x89abcdef, 0x1234567);
-      assertArrayEquals(expected, java.util.Arrays.copyOfRange(out, 16 * b, 16 * b + 16));
+      assertArrayEquals(expected, Arrays.copyOfRange(out, 16 * b, 16 * b + 16));
     }
   }
 

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -339,14 +340,14 @@ class LedgerTest {
     writeShortRun();
     List<String> good = Files.readAllLines(lines());
     for (int i = 0; i < good.size(); i++) {
-      List<String> bad = new java.util.ArrayList<>(good);
+      List<String> bad = new ArrayList<>(good);
       String line = bad.remove(i);
       assertBroken(bad, "removed " + i);
       bad.add(line);
       if (i < good.size() - 1) {
         assertBroken(bad, "moved " + i);
       }
-      List<String> twice = new java.util.ArrayList<>(good);
+      List<String> twice = new ArrayList<>(good);
       twice.add(i, line);
       assertBroken(twice, "repeated " + i);
     }

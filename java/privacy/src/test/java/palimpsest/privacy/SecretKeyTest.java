@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -99,14 +100,12 @@ class SecretKeyTest {
     SecretKey key = SecretKey.fromOperatingSystem();
     MemorySegment words = key.words();
     assertThrows(
-        IllegalArgumentException.class,
-        () -> words.set(java.lang.foreign.ValueLayout.JAVA_BYTE, 0, (byte) 1));
+        IllegalArgumentException.class, () -> words.set(ValueLayout.JAVA_BYTE, 0, (byte) 1));
     key.close();
     key.close();
     assertThrows(IllegalStateException.class, key::words);
     assertThrows(IllegalStateException.class, key::fingerprint);
-    assertThrows(
-        IllegalStateException.class, () -> words.get(java.lang.foreign.ValueLayout.JAVA_BYTE, 0));
+    assertThrows(IllegalStateException.class, () -> words.get(ValueLayout.JAVA_BYTE, 0));
   }
 
   /** R08, R37: no fallback to a weaker source. */

@@ -1,6 +1,8 @@
 package palimpsest.synth;
 
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.function.LongConsumer;
@@ -168,7 +170,7 @@ final class Sampling {
   }
 
   private int[] withEnd(int[] tokens) {
-    int[] ended = java.util.Arrays.copyOf(tokens, tokens.length + 1);
+    int[] ended = Arrays.copyOf(tokens, tokens.length + 1);
     ended[tokens.length] = template.endToken();
     return ended;
   }
@@ -181,7 +183,7 @@ final class Sampling {
     List<SyntheticRecord> kept = new ArrayList<>();
     double[][] scores = null;
     if (settings.judge() && labels > 1) {
-      int[][] prompts = java.util.Arrays.copyOf(prefixes(), labels);
+      int[][] prompts = Arrays.copyOf(prefixes(), labels);
       scores =
           scorer.score(drafts.stream().map(draft -> withEnd(draft.tokens())).toList(), prompts);
     }
@@ -213,7 +215,7 @@ final class Sampling {
   private List<SyntheticRecord> shuffled(List<SyntheticRecord> records) {
     for (int i = records.size() - 1; i > 0; i--) {
       int j = (int) (uniform(ORDER_STREAM, i) * (i + 1));
-      java.util.Collections.swap(records, i, j);
+      Collections.swap(records, i, j);
     }
     return records;
   }

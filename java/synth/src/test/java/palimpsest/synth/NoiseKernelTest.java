@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -38,7 +39,7 @@ class NoiseKernelTest {
         TensorArena arena = new TensorArena()) {
       NoiseStream stream = new NoiseStream(key);
       long[] expected = new long[count];
-      java.util.Arrays.setAll(expected, i -> i);
+      Arrays.setAll(expected, i -> i);
       stream.addTo(expected, 0, 5, sigma);
       Tensor sums = arena.allocate(DType.I64, count);
       for (int i = 0; i < count; i++) {
@@ -58,7 +59,7 @@ class NoiseKernelTest {
                 sums.setLong(e, sums.getLong(e) + stream.exact(e, 5, sigma));
               });
       long[] actual = new long[count];
-      java.util.Arrays.setAll(actual, sums::getLong);
+      Arrays.setAll(actual, sums::getLong);
       assertArrayEquals(expected, actual);
       assertTrue(
           kernels instanceof ReferenceKernels || undecided.size() < count / 100,

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -199,7 +200,7 @@ class SamplingTest {
     List<int[]> texts = new ArrayList<>();
     for (SyntheticRecord record : records) {
       int[] tokens = tokenizer.encode(record.text());
-      int[] ended = java.util.Arrays.copyOf(tokens, tokens.length + 1);
+      int[] ended = Arrays.copyOf(tokens, tokens.length + 1);
       ended[tokens.length] = template.endToken();
       texts.add(ended);
     }

@@ -24,6 +24,7 @@ import palimpsest.engine.weights.ModelFileException;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
 import palimpsest.privacy.NeighbouringRelation;
+import palimpsest.privacy.PrivacyBudgetException;
 import palimpsest.privacy.ProtectedUnit;
 import palimpsest.privacy.Waiver;
 import palimpsest.synth.text.InputException;
@@ -138,7 +139,7 @@ class SynthesisTest {
         new Synthesis.Destination(
             folder.resolve("second"), false, setting.state(), OptionalDouble.of(5), false);
     assertThrows(
-        palimpsest.privacy.PrivacyBudgetException.class,
+        PrivacyBudgetException.class,
         () ->
             Synthesis.run(
                 setting.model(),

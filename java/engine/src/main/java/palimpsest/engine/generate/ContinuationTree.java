@@ -2,6 +2,7 @@ package palimpsest.engine.generate;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -76,7 +77,7 @@ final class ContinuationTree {
       tree.add(tokens, owner, root, shared, path);
       previous = tokens;
     }
-    trees.forEach(t -> t.targets.sort(java.util.Comparator.comparingInt(Target::row)));
+    trees.forEach(t -> t.targets.sort(Comparator.comparingInt(Target::row)));
     return trees;
   }
 

@@ -1,6 +1,7 @@
 package palimpsest.engine.generate;
 
 import java.util.List;
+import java.util.stream.IntStream;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.model.Activations;
 import palimpsest.engine.model.Adapter;
@@ -87,7 +88,7 @@ final class ScoreWorker implements AutoCloseable {
   void score(ContinuationTree tree, double[] scores) {
     read(tree);
     List<ContinuationTree.Target> wanted = tree.targets();
-    int[] rows = java.util.stream.IntStream.range(0, tree.rows()).toArray();
+    int[] rows = IntStream.range(0, tree.rows()).toArray();
     int done = 0;
     for (int first = 0; first < tree.rows(); first += Activations.HEAD_ROWS) {
       int count = Math.min(Activations.HEAD_ROWS, tree.rows() - first);

@@ -1,5 +1,6 @@
 package palimpsest.engine.model;
 
+import java.util.HashMap;
 import java.util.Map;
 import palimpsest.engine.kernel.Attention;
 import palimpsest.engine.kernel.Kernels;
@@ -23,7 +24,7 @@ public final class Decoder implements AutoCloseable {
   private final TensorArena arena = new TensorArena();
   private final DecoderWeights weights;
   private final int maxPositions;
-  private final Map<Double, Rotation> rotations = new java.util.HashMap<>();
+  private final Map<Double, Rotation> rotations = new HashMap<>();
 
   private record Rotation(Tensor cos, Tensor sin) {}
 
@@ -438,6 +439,15 @@ public final class Decoder implements AutoCloseable {
         adapter,
         a,
         gradients);
+    attentionProductsBackward(layer, rows, positions, spans, a);
+    projectionsBackward(layer, rows, adapter, a, gradients);
+  }
+
+  /** From the gradient of what was attended to those of query, key and value, rounded. */
+  private void attentionProductsBackward(
+      int layer, int rows, Tensor positions, Spans spans, Activations a) {
+    Block block = a.blocks.get(layer);
+    Activations.Backward b = a.backward;
     Tensor dQuery = rows(b.dQueryRounded, rows);
     Tensor dKey = rows(b.dKeyRounded, rows);
     Tensor dValue = rows(b.dValueRounded, rows);
@@ -449,7 +459,7 @@ public final class Decoder implements AutoCloseable {
             rows(block.key, rows),
             rows(block.value, rows),
             rows(block.attended, rows),
-            dAttended,
+            rows(b.dAttended, rows),
             rows(block.lse, rows),
             spans,
             shape(layer),
@@ -465,6 +475,13 @@ public final class Decoder implements AutoCloseable {
       kernels.rope().backward(rows(b.dKey, rows), options.kvHeads(), positions, r.cos, r.sin, dKey);
       kernels.linear().round(rows(b.dValue, rows), dValue);
     }
+  }
+
+  /** From the gradients of query, key and value to that of the block's input. */
+  private void projectionsBackward(
+      int layer, int rows, Adapter adapter, Activations a, ParameterGradients gradients) {
+    Block block = a.blocks.get(layer);
+    Activations.Backward b = a.backward;
     boolean below = layer > 0 || gradients.reachesEmbedding();
     Tensor normed = rows(block.normed, rows);
     Tensor dNormed = below ? rows(b.dNormed, rows) : null;
@@ -480,16 +497,36 @@ public final class Decoder implements AutoCloseable {
           a,
           gradients);
     } else {
-      linearBackward(Role.QUERY, layer, normed, dQuery, dNormed, false, adapter, a, gradients);
-      linearBackward(Role.KEY, layer, normed, dKey, dNormed, true, adapter, a, gradients);
-      linearBackward(Role.VALUE, layer, normed, dValue, dNormed, true, adapter, a, gradients);
+      linearBackward(
+          Role.QUERY,
+          layer,
+          normed,
+          rows(b.dQueryRounded, rows),
+          dNormed,
+          false,
+          adapter,
+          a,
+          gradients);
+      linearBackward(
+          Role.KEY, layer, normed, rows(b.dKeyRounded, rows), dNormed, true, adapter, a, gradients);
+      linearBackward(
+          Role.VALUE,
+          layer,
+          normed,
+          rows(b.dValueRounded, rows),
+          dNormed,
+          true,
+          adapter,
+          a,
+          gradients);
     }
     if (below) {
       Tensor x = rows(block.input, rows);
       Tensor mean = vector(block.mean, rows);
       Tensor rstd = vector(block.rstd, rows);
       gradients.norm(Role.ATTENTION_NORM, layer, dNormed, x, meanOrNull(mean), rstd);
-      normBackward(weights.layers.get(layer).attentionNorm(), dNormed, x, mean, rstd, dx);
+      normBackward(
+          weights.layers.get(layer).attentionNorm(), dNormed, x, mean, rstd, rows(b.dx, rows));
     }
   }
 

@@ -1,5 +1,6 @@
 package palimpsest.engine.model;
 
+import java.util.Arrays;
 import palimpsest.engine.kernel.Spans;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
@@ -66,7 +67,7 @@ public final class TokenGroup {
     int from = Math.max(prefix, 1);
     double weight = tokens.length > from ? 1.0 / (tokens.length - from) : 0;
     double[] weights = new double[tokens.length];
-    java.util.Arrays.fill(weights, Math.min(from, tokens.length), tokens.length, weight);
+    Arrays.fill(weights, Math.min(from, tokens.length), tokens.length, weight);
     add(tokens, weights);
   }
 

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Named;
 import org.junit.jupiter.api.Test;
@@ -69,7 +70,7 @@ class CachedDecodingTest {
           rowC = group.add(1, from, c, from, to);
         }
         setting.decoder.decode(group, setting.adapter, activations);
-        int[] all = java.util.stream.IntStream.range(0, group.rows()).toArray();
+        int[] all = IntStream.range(0, group.rows()).toArray();
         double[][] logits =
             TinySetting.values(setting.decoder.logits(all, 0, all.length, activations));
         for (int t = from; t < to; t++) {

@@ -1,7 +1,9 @@
 package palimpsest.engine.generate;
 
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.cpu.CpuKernels;
@@ -52,10 +54,10 @@ final class TinySetting implements AutoCloseable {
   /** Logits after each of the tokens, without a cache: [tokens][V]. */
   double[][] logits(int... tokens) {
     group.clear();
-    int[] closed = java.util.Arrays.copyOf(tokens, tokens.length + 1);
+    int[] closed = Arrays.copyOf(tokens, tokens.length + 1);
     group.add(closed, 0);
     decoder.forward(group, adapter, activations);
-    int[] rows = java.util.stream.IntStream.range(0, tokens.length).toArray();
+    int[] rows = IntStream.range(0, tokens.length).toArray();
     return values(decoder.logits(rows, 0, rows.length, activations));
   }
 
@@ -65,9 +67,9 @@ final class TinySetting implements AutoCloseable {
   }
 
   static double[] logSoftmax(double[] logits) {
-    double top = java.util.Arrays.stream(logits).max().orElseThrow();
-    double sum = java.util.Arrays.stream(logits).map(x -> Math.exp(x - top)).sum();
-    return java.util.Arrays.stream(logits).map(x -> x - top - Math.log(sum)).toArray();
+    double top = Arrays.stream(logits).max().orElseThrow();
+    double sum = Arrays.stream(logits).map(x -> Math.exp(x - top)).sum();
+    return Arrays.stream(logits).map(x -> x - top - Math.log(sum)).toArray();
   }
 
   static double[][] values(Tensor matrix) {

@@ -5,7 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
@@ -124,15 +126,15 @@ class ForwardOracleTest {
       for (JsonNode sequence : sequences) {
         int[] ids = Oracle.ints(sequence.get("ids"));
         double[] weights = new double[ids.length + 1];
-        java.util.Arrays.fill(weights, 1, ids.length, 1);
-        group.add(java.util.Arrays.copyOf(ids, ids.length + 1), weights);
+        Arrays.fill(weights, 1, ids.length, 1);
+        group.add(Arrays.copyOf(ids, ids.length + 1), weights);
       }
       decoder.forward(group, null, a);
       decoder.losses(group, a);
       List<double[]> losses = new ArrayList<>();
       for (int s = 0; s < sequences.size(); s++) {
         losses.add(
-            java.util.stream.IntStream.range(group.headStart(s), group.headStart(s + 1))
+            IntStream.range(group.headStart(s), group.headStart(s + 1))
                 .mapToDouble(a::nll)
                 .toArray());
       }

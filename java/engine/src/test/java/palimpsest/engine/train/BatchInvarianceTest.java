@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
@@ -130,7 +131,7 @@ class BatchInvarianceTest {
       // buffer.
       for (int shift = 0; shift < examples.size(); shift++) {
         List<Example> rotated = new ArrayList<>(examples);
-        java.util.Collections.rotate(rotated, shift);
+        Collections.rotate(rotated, shift);
         List<long[]> together = setting.integers(300 + shift, rotated);
         for (int i = 0; i < examples.size(); i++) {
           int example = Math.floorMod(i - shift, examples.size());

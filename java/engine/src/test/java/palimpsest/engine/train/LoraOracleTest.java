@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -146,7 +148,7 @@ class LoraOracleTest {
   private static void add(TokenGroup group, JsonNode example) {
     int[] ids = Oracle.ints(example.get("ids"));
     double[] given = Oracle.doubles(example.get("weights"));
-    double sum = java.util.Arrays.stream(given).sum();
+    double sum = Arrays.stream(given).sum();
     double[] weights = new double[ids.length];
     for (int i = 0; i < given.length; i++) {
       weights[i + 1] = given[i] / sum;
@@ -176,7 +178,7 @@ class LoraOracleTest {
       tensors.add(new Named(name + ".lora_A.weight", adapter.a(gradient, site)));
       tensors.add(new Named(name + ".lora_B.weight", adapter.b(gradient, site)));
     }
-    tensors.sort(java.util.Comparator.comparing(Named::name));
+    tensors.sort(Comparator.comparing(Named::name));
     double[] norms = new double[tensors.size()];
     double[] dots = new double[tensors.size()];
     double total = 0;

@@ -1,5 +1,7 @@
 package palimpsest.synth.text;
 
+import java.util.Arrays;
+
 /**
  * The 256 printable characters that stand for bytes in a byte-level vocabulary (GPT-2's
  * bytes_to_unicode): bytes that print in Latin-1 stand for themselves, the others are U+0100 on, in
@@ -10,7 +12,7 @@ final class ByteAlphabet {
   private static final short[] BYTE = new short[0x100 + 256];
 
   static {
-    java.util.Arrays.fill(BYTE, (short) -1);
+    Arrays.fill(BYTE, (short) -1);
     int next = 0x100;
     for (int b = 0; b < 256; b++) {
       boolean prints = b >= '!' && b <= '~' || b >= 0xA1 && b <= 0xAC || b >= 0xAE;

@@ -19,9 +19,11 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * libpalimpsest.so, loaded once: from the system property {@code palimpsest.native} if set, else
@@ -135,8 +137,8 @@ public final class CpuLibrary {
   }
 
   /** Names of all kernels in the library, "stem_verb". */
-  java.util.Set<String> kernelNames() {
-    return java.util.Collections.unmodifiableSet(indices.keySet());
+  Set<String> kernelNames() {
+    return Collections.unmodifiableSet(indices.keySet());
   }
 
   /** Turns a kernel's status into an exception with the library's own words. */

@@ -1,5 +1,7 @@
 package palimpsest.engine.kernel.cpu;
 
+import java.util.Locale;
+
 /**
  * The instruction sets that the CPU kernels are compiled for, from the least to the most demanding;
  * the order is the C interface's.
@@ -12,6 +14,6 @@ public enum CpuTier {
 
   @Override
   public String toString() {
-    return name().toLowerCase(java.util.Locale.ROOT);
+    return name().toLowerCase(Locale.ROOT);
   }
 }
