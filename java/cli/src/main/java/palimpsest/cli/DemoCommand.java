@@ -39,11 +39,13 @@ import picocli.CommandLine.Option;
         "Synthesises 500 messages from 5,000 that ship with the project, and looks for 30 planted secrets.",
     footer = {"", "Example: palimpsest demo"})
 final class DemoCommand extends Verb {
-  /** 20 steps of 135 messages of about 52 tokens with their prompt: some 141,000 tokens. */
-  private static final long BATCH = 135;
+  static final Synthesis.Prompt PROMPT = new Synthesis.Prompt("customer message", Optional.empty());
 
-  private static final int STEPS = 20;
-  private static final int MAX_TOKENS = 80;
+  /** 20 steps of 135 messages of about 52 tokens with their prompt: some 141,000 tokens. */
+  static final long BATCH = 135;
+
+  static final int STEPS = 20;
+  static final int MAX_TOKENS = 80;
   private static final int DECOYS = 1_000;
   private static final double PROBE_SECONDS = 0.1;
 
@@ -87,7 +89,6 @@ final class DemoCommand extends Verb {
     Labels labels = labels(data);
     Path input = out.resolve("input");
     data.write(Files.createDirectories(input));
-    Synthesis.Prompt prompt = new Synthesis.Prompt("customer message", Optional.empty());
     ExecutionSpec execution = ExecutionSpec.defaults();
     try (ProgressListener listener = new ProgressListener(this::progress)) {
       Synthesis.Outcome outcome =
@@ -98,14 +99,14 @@ final class DemoCommand extends Verb {
                   RecordOptions.of(List.of(Synthesis.TEXT_COLUMN), Synthesis.LABEL_COLUMN),
                   labels,
                   "demo"),
-              prompt,
+              PROMPT,
               settings(),
               SamplingSettings.of(records),
               execution,
               Set.of(),
               destination(),
               listener);
-      Exposure exposure = exposure(base, data, labels, prompt, execution, outcome, listener);
+      Exposure exposure = exposure(base, data, labels, execution, outcome, listener);
       listener.close();
       DemoReport report = DemoReport.of(data, labels, outcome, input, exposure);
       print(report.fields(), report.text());
@@ -126,7 +127,7 @@ final class DemoCommand extends Verb {
     }
   }
 
-  private static Labels labels(DemoData data) {
+  static Labels labels(DemoData data) {
     Map<String, String> descriptions = new LinkedHashMap<>();
     data.labels().forEach(label -> descriptions.put(label.name(), label.description()));
     return Labels.of(descriptions);
@@ -161,7 +162,6 @@ final class DemoCommand extends Verb {
       Path base,
       DemoData data,
       Labels labels,
-      Synthesis.Prompt prompt,
       ExecutionSpec execution,
       Synthesis.Outcome outcome,
       ProgressListener listener) {
@@ -171,7 +171,7 @@ final class DemoCommand extends Verb {
       trainedUnder.add(labels.indexOf(data.messages().get(secret.line() - 1).label()));
     }
     try (TunedModel tuned =
-        new TunedModel(base, adapter, labels, prompt, execution, 4 * MAX_TOKENS)) {
+        new TunedModel(base, adapter, labels, PROMPT, execution, 4 * MAX_TOKENS)) {
       return tuned.exposure(Decoys.cases(data.secrets(), DECOYS), trainedUnder, listener);
     }
   }
