@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -45,6 +46,7 @@ class CalibrateCommandTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"0", "-1", "NaN", "-inf", "", "much"})
+  @Tag("R24")
   void aTargetThatIsNoEpsilonIsBadInput(String epsilon) {
     CommandLineRun run = calibrate(epsilon);
     assertEquals(ExitCode.BAD_INPUT, run.exitCode());

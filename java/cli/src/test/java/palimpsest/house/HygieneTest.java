@@ -11,6 +11,7 @@ import java.util.Set;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 
@@ -35,7 +36,9 @@ class HygieneTest {
       Pattern.compile(
           "(?:^|[_-])v\\d+(?:[._-]|$)|[a-z]V\\d+\\b|[_-](?:old|new|final|copy)\\.|\\.(?:orig|rej|bak|swp)$",
           Pattern.CASE_INSENSITIVE);
-  private static final Pattern CLAIM = Pattern.compile("Test: `?(\\w+)\\.(\\w+)`?");
+  private static final Pattern FAULT = Pattern.compile("\\| (R\\d\\d) \\|[^|]*\\| (.*) \\|");
+  private static final int FAULTS = 44;
+  private static final Pattern CLAIM = Pattern.compile("`(\\w+Test)\\.(\\w+)`");
 
   @Test
   void noMachinePaths() {
@@ -88,6 +91,39 @@ class HygieneTest {
     }
     assertEquals(List.of(), missing, "tests that " + document + " names");
     assertTrue(claims > 0, document + " names no test");
+  }
+
+  /** Every numbered fault has a test that carries its number, or says why there is none yet. */
+  @Test
+  void everyNumberedFaultHasItsTest() {
+    List<String> wrong = new ArrayList<>();
+    List<String> numbers = new ArrayList<>();
+    for (String line : Repository.lines(Path.of("docs/faults.md"))) {
+      Matcher row = FAULT.matcher(line);
+      if (!row.matches()) {
+        continue;
+      }
+      numbers.add(row.group(1));
+      Matcher claim = CLAIM.matcher(row.group(2));
+      boolean tagged = claim.find() && hasTag(claim.group(1), claim.group(2), row.group(1));
+      if (!tagged && !row.group(2).startsWith("not yet: ")) {
+        wrong.add(line);
+      }
+    }
+    assertEquals(List.of(), wrong, "rows without a test that carries their number");
+    List<String> all =
+        IntStream.rangeClosed(1, FAULTS).mapToObj(number -> "R%02d".formatted(number)).toList();
+    assertEquals(all, numbers);
+  }
+
+  /** Whether the tag stands among the annotations of the test, right above it. */
+  private static boolean hasTag(String type, String method, String tag) {
+    Pattern tagged =
+        Pattern.compile(
+            "@Tag\\(\"" + tag + "\"\\)\\s+(@[^\n]*\\s+)*(public )?void " + method + "\\(");
+    return Repository.files().stream()
+        .filter(file -> file.toString().contains("src/test/java") && file.endsWith(type + ".java"))
+        .anyMatch(file -> tagged.matcher(String.join("\n", Repository.lines(file))).find());
   }
 
   private static boolean hasTest(String type, String method) {

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import palimpsest.privacy.PrivacyEvent.ApproximateDp;
 import palimpsest.privacy.PrivacyEvent.DiscreteLaplace;
@@ -54,6 +55,7 @@ class AccountingExtrasTest {
   }
 
   @Test
+  @Tag("R26")
   void replaceOne() throws IOException {
     for (JsonNode row : rows("replace_one")) {
       MechanismSpec spec = spec(NeighbouringRelation.REPLACE_ONE, row);

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import palimpsest.testing.FullTests;
 
@@ -34,6 +35,7 @@ class AccountingFaultsTest {
 
   /** Calibration must neither overshoot the target nor waste budget. */
   @Test
+  @Tag("R06")
   void calibratedNoiseUsesTheBudgetAndNoMore() {
     int points = (int) FullTests.size(10, 200);
     for (int i = 0; i < points; i++) {
@@ -61,12 +63,15 @@ class AccountingFaultsTest {
    * each.
    */
   @Test
+  @Tag("R17")
+  @Tag("R39")
   void microBatchesAreNotSteps() {
     assertEquals(0.72, stated(Golden.run(0.01, 1, 100, 1e-5)), 0.005);
     assertEquals(5.61, stated(Golden.run(0.08, 1, 100, 1e-5)), 0.05);
   }
 
   @Test
+  @Tag("R21")
   void epsilonFallsWithTheNoiseAndDoesNotVanish() {
     double last = Double.POSITIVE_INFINITY;
     for (double sigma = 1; sigma <= 1.1e4; sigma *= 10) {
@@ -79,6 +84,7 @@ class AccountingFaultsTest {
 
   /** The smaller delta, the larger epsilon, down to deltas that additive error would swallow. */
   @Test
+  @Tag("R25")
   void tinyDeltasHaveFiniteBounds() {
     MechanismSpec spec = Golden.run(0.01, 1, 1000, 1e-6);
     double last = 0;

@@ -20,6 +20,7 @@ import java.util.Random;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
@@ -116,6 +117,7 @@ class LedgerTest {
 
   /** R23, R03: what is paid is what was written, step by step. */
   @Test
+  @Tag("R23")
   void countsTheStepsThatWereWrittenNotThosePlanned() {
     writeShortRun();
     assertEquals(paid(spec(5), 3), Ledger.events(Ledger.read(state, NAME)));
@@ -150,6 +152,8 @@ class LedgerTest {
 
   /** R22: no step past the plan that was priced. */
   @Test
+  @Tag("R22")
+  @Tag("R31")
   void refusesAStepPastThePlan() {
     try (Ledger ledger = create();
         SecretKey key = SecretKey.fromOperatingSystem()) {

@@ -12,6 +12,7 @@ import java.util.List;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.LongRange;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -28,6 +29,7 @@ class MechanismSpecTest {
   }
 
   @Property(tries = 2000)
+  @Tag("R32")
   void thresholdIsTheExactQuotient(
       @ForAll @LongRange(min = 1, max = 1L << 40) long batch,
       @ForAll @LongRange(min = 1, max = 1L << 20) long factor) {

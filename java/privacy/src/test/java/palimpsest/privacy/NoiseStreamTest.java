@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -140,6 +141,7 @@ class NoiseStreamTest {
   }
 
   @Test
+  @Tag("R29")
   void anySplitOfTheRangeGivesTheSameIntegers() {
     long[] whole = draw(1000, 0, 9, 1234.5);
     Random random = new Random(1);
@@ -171,6 +173,7 @@ class NoiseStreamTest {
   }
 
   @Test
+  @Tag("R08")
   void chiSquareOfTheRoundedDistribution() {
     double sigma = 8;
     int count = (int) FullTests.size(1_000_000, 100_000_000);
@@ -222,6 +225,7 @@ class NoiseStreamTest {
 
   /** R16, R38: steps, purposes, keys, pairs and lanes share no noise. */
   @Test
+  @Tag("R16")
   void streamsAreUncorrelated() {
     int n = 200_000;
     double sigma = 1e6;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class PoissonSamplerTest {
@@ -38,6 +39,7 @@ class PoissonSamplerTest {
   }
 
   @Test
+  @Tag("R13")
   void everyRecordIsDrawnAtTheDeclaredRate() {
     int records = 1000;
     int steps = 2000;
@@ -60,6 +62,7 @@ class PoissonSamplerTest {
 
   /** R02: a shuffled batch has one size; a Poisson batch has the binomial variance. */
   @Test
+  @Tag("R02")
   void batchSizeIsBinomial() {
     int steps = 20_000;
     double sum = 0;
@@ -113,6 +116,7 @@ class PoissonSamplerTest {
    * (R04).
    */
   @Test
+  @Tag("R04")
   void drawDependsOnNothingButKeyStepAndRecord() {
     PoissonSampler sampler = sampler(1, 3);
     int[] all = sampler.draw(5, 3000);
@@ -131,6 +135,7 @@ class PoissonSamplerTest {
   }
 
   @Test
+  @Tag("R44")
   void thresholdIsComparedUnsignedAndStrictly() {
     int records = 4096;
     int lowest = 0;

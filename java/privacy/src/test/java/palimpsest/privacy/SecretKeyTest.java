@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Set;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -86,6 +87,7 @@ class SecretKeyTest {
   }
 
   @Test
+  @Tag("R37")
   void deterministicKeysAreMarkedInsecureAndNothingPrintsAKey() {
     try (SecretKey test = SecretKey.insecureDeterministic(1);
         SecretKey real = SecretKey.fromOperatingSystem()) {

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import palimpsest.engine.kernel.Kernels;
@@ -168,6 +169,8 @@ class PrivateTrainingTest {
   }
 
   @Test
+  @Tag("R11")
+  @Tag("R30")
   void workersAndMicroBatchesGiveTheSameAdapterToTheBit() throws IOException {
     List<Example> examples = examples(40);
     double[] expected = train(mechanism(1), examples, execution(1, 64, 1));
@@ -177,6 +180,7 @@ class PrivateTrainingTest {
   }
 
   @Test
+  @Tag("R01")
   void aRecordThatIsNeverDrawnChangesNothing() throws IOException {
     // R01: the number of records enters nowhere. The draw of record i depends on i alone, so a
     // record added at the end either takes part or
@@ -214,6 +218,7 @@ class PrivateTrainingTest {
   }
 
   @Test
+  @Tag("R03")
   void emptyDrawsAreStepsLikeAnyOther() throws IOException {
     // R03: at a rate of 1e-9 no step draws a record; all are paid for, and each adds its own noise.
     MechanismSpec rare =
@@ -240,6 +245,8 @@ class PrivateTrainingTest {
   }
 
   @Test
+  @Tag("R18")
+  @Tag("R43")
   void anEmptyDrawIsNoiseOfTheStepToTheBit() throws IOException {
     // R03, R18, R20: the sum is the stream's integers of this key, step and sigma C, once.
     List<Update> updates = new ArrayList<>();
@@ -259,6 +266,7 @@ class PrivateTrainingTest {
   }
 
   @Test
+  @Tag("R20")
   void theUpdateFollowsFromTheNoisyIntegers() throws IOException {
     List<Update> updates = new ArrayList<>();
     double[] trained =
@@ -300,6 +308,8 @@ class PrivateTrainingTest {
   }
 
   @Test
+  @Tag("R14")
+  @Tag("R19")
   void aDrawIsItsRecordsClippedOneByOneAndTheNoise() throws IOException {
     // At a learning rate that vanishes every step meets the same weights.
     TuningSpec still = new TuningSpec(2, 4, Set.of(), 1e-60, 1, 0.1, GRID_BITS);

@@ -18,6 +18,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -98,6 +99,7 @@ class SamplingTest {
   }
 
   @Test
+  @Tag("R36")
   void everyLabelHasAsManyRecords() {
     Template template = template("red", "blue", "green");
     assertEquals(List.of(7L, 7L, 7L), counts(sample(template, settings(21, 0, false, 1)), 3));

@@ -17,6 +17,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import palimpsest.engine.weights.Safetensors;
@@ -80,6 +81,7 @@ class SynthesisCrashTest {
   }
 
   @Test
+  @Tag("R38")
   void killedAndResumedARunPaysForExactlyItsSteps() throws Exception {
     TinySetting setting = new TinySetting(folder);
     Random random = new Random(38);

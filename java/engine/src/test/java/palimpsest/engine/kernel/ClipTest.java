@@ -10,6 +10,7 @@ import java.math.BigInteger;
 import java.util.Arrays;
 import java.util.Random;
 import java.util.function.IntToDoubleFunction;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import palimpsest.engine.kernel.Clip.Outcome;
@@ -164,6 +165,7 @@ class ClipTest {
   /** Shrinking the floats instead would give the same ones before and after. */
   @ParameterizedTest
   @MethodSource(Providers.ALL)
+  @Tag("R33")
   void aMillionOnesOverTheBoundAreShrunk(Kernels kernels) {
     int count = (1 << 20) + 1;
     assertEquals(Outcome.REPAIRED, check(kernels, count, i -> 1.5, 1, 10));

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Named;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -118,6 +119,8 @@ class BatchInvarianceTest {
 
   @ParameterizedTest
   @MethodSource("cases")
+  @Tag("R09")
+  @Tag("R34")
   void anExamplesIntegersDoNotDependOnItsMates(Kernels kernels, DecoderConfig config) {
     try (Setting setting = new Setting(kernels, config)) {
       List<Example> examples = setting.examples;
@@ -144,6 +147,7 @@ class BatchInvarianceTest {
 
   @ParameterizedTest
   @MethodSource("cases")
+  @Tag("R35")
   void aMateWithNonFiniteNumbersChangesNothing(Kernels kernels, DecoderConfig config) {
     try (Setting setting = new Setting(kernels, config);
         TensorArena scratch = new TensorArena()) {
@@ -165,6 +169,7 @@ class BatchInvarianceTest {
 
   @ParameterizedTest
   @MethodSource("cases")
+  @Tag("R05")
   void workersAndMicroBatchesDoNotChangeTheSum(Kernels kernels, DecoderConfig config) {
     try (Setting setting = new Setting(kernels, config)) {
       List<Example> batch = new ArrayList<>();

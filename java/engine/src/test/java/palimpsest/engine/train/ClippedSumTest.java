@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import palimpsest.engine.kernel.Kernels;
@@ -59,6 +60,7 @@ class ClippedSumTest {
 
   @ParameterizedTest
   @MethodSource("kernels")
+  @Tag("R10")
   void aContributionHasAtMostTheClipNormAndAsMuchOfItAsFits(Kernels kernels) {
     // R10: over six powers of ten of C, and gradients far below and above it.
     SplittableRandom random = new SplittableRandom(1);
@@ -93,6 +95,7 @@ class ClippedSumTest {
 
   @ParameterizedTest
   @MethodSource("kernels")
+  @Tag("R42")
   void aGradientThatIsNotFiniteContributesNothing(Kernels kernels) {
     // R42
     for (double bad : new double[] {Double.NaN, Double.POSITIVE_INFINITY}) {

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
@@ -53,6 +54,7 @@ class LoraOracleTest {
   }
 
   @Test
+  @Tag("R41")
   void referenceAgreesOnTheShortestExamples() {
     List<Integer> shortest = shortest(2);
     List<Figures> ours = figures(new ReferenceKernels(), shortest);
