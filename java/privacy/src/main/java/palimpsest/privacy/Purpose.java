@@ -18,7 +18,9 @@ public enum Purpose {
   /** Further bits of a Gaussian variate whose rounding the first 128 bits do not decide. */
   SLOW_PATH(6),
   /** The block whose hash names a key in the ledger. */
-  FINGERPRINT(7);
+  FINGERPRINT(7),
+  /** The key of the next step, which replaces the present one. */
+  NEXT_KEY(8);
 
   private final int word;
 

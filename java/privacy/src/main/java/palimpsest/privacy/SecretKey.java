@@ -200,6 +200,21 @@ public final class SecretKey implements AutoCloseable {
     return digits;
   }
 
+  /**
+   * Replaces the key by the next one and overwrites the old (fast key erasure): whoever sees this
+   * memory later cannot compute the noise of this step or of earlier ones.
+   *
+   * @param step the step that is over; the next key is the first half of this step's block of a
+   *     purpose used for nothing else
+   * @throws IllegalStateException if the key is closed
+   */
+  public void advance(long step) {
+    int[] block = new int[ChaCha20.BLOCK_WORDS];
+    ChaCha20.blocks(this, Purpose.NEXT_KEY, step, 0, 1, block);
+    MemorySegment.copy(block, 0, words, ValueLayout.JAVA_INT, 0, BYTES / Integer.BYTES);
+    Arrays.fill(block, 0);
+  }
+
   /** Overwrites the key and frees its memory. Closing twice is harmless. */
   @Override
   public void close() {

@@ -124,4 +124,23 @@ class SecretKeyTest {
     assertThrows(
         SecretKey.EntropyException.class, () -> SecretKey.fromDevices(real, Path.of("/dev/null")));
   }
+
+  /** Fast key erasure: the next key is the stated block, the old one is nowhere in the object. */
+  @Test
+  void advancingReplacesTheKeyByABlockOfItsOwnPurpose() {
+    try (SecretKey key = SecretKey.insecureDeterministic(5);
+        SecretKey same = SecretKey.insecureDeterministic(5)) {
+      int[] block = new int[ChaCha20.BLOCK_WORDS];
+      ChaCha20.blocks(same, Purpose.NEXT_KEY, 3, 0, 1, block);
+      key.advance(3);
+      for (int i = 0; i < 8; i++) {
+        assertEquals(block[i], key.words().getAtIndex(ValueLayout.JAVA_INT, i));
+      }
+      assertNotEquals(same.fingerprint(), key.fingerprint());
+      assertTrue(key.insecure(), "a known key has known successors");
+    }
+    SecretKey closed = SecretKey.insecureDeterministic(5);
+    closed.close();
+    assertThrows(IllegalStateException.class, () -> closed.advance(1));
+  }
 }

@@ -76,7 +76,7 @@ final class PrivateTraining implements AutoCloseable {
    *
    * @param examples all records; only the drawn ones are looked at
    * @param run the ledger's run that pays; it has as many steps as are made here
-   * @param key the run's key, new in this process
+   * @param key the run's key, new in this process; each step has the next of its chain
    * @param firstStep the first step, from 1; earlier ones were paid for by earlier runs
    * @param checkpoint where the state is saved after each update
    * @param progress told the number of each finished step
@@ -101,6 +101,7 @@ final class PrivateTraining implements AutoCloseable {
         addNoise(noise, key, step);
       }
       update(step);
+      key.advance(step);
       state.save(checkpoint);
       progress.accept(step);
     }
