@@ -39,7 +39,9 @@ final class DataOptions {
   @Option(
       names = "--labels",
       paramLabel = "LIST",
-      description = "The public list of labels: a,b,c or a file with one label a line.")
+      description =
+          "The public list of labels: a,b,c or a file with one label a line, with a tab and a description, and with"
+              + " another tab and a weight if the labels are not to be equally frequent.")
   private String labels;
 
   @Option(

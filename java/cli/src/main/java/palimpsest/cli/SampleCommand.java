@@ -50,7 +50,7 @@ final class SampleCommand extends Verb {
   @Option(
       names = "--labels",
       paramLabel = "LIST",
-      description = "The public list of labels: a,b,c or a file with one label a line.")
+      description = "The public list of labels, as for synthesize.")
   private String labels;
 
   @Mixin private PromptOptions prompt;

@@ -44,6 +44,7 @@ public record AdapterCard(
       Map<String, Object> row = new LinkedHashMap<>();
       row.put("label", labels.name(i));
       labels.description(i).ifPresent(text -> row.put("description", text));
+      row.put("weight", labels.weight(i));
       rows.add(row);
     }
     fields.put("labels", rows);
@@ -66,14 +67,16 @@ public record AdapterCard(
     try {
       List<String> names = new ArrayList<>();
       List<Optional<String>> descriptions = new ArrayList<>();
+      List<Double> weights = new ArrayList<>();
       for (JsonNode row : fields.required("labels")) {
         names.add(row.required("label").asText());
         descriptions.add(Optional.ofNullable(row.get("description")).map(JsonNode::asText));
+        weights.add(row.required("weight").asDouble());
       }
       return Optional.of(
           new AdapterCard(
               fields.required("baseModel").asText(),
-              Labels.of(names, descriptions),
+              Labels.of(names, descriptions).withWeights(weights),
               new Synthesis.Prompt(
                   fields.required("kind").asText(),
                   Optional.ofNullable(fields.get("template")).map(JsonNode::asText)),

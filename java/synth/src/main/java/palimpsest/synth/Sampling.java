@@ -20,8 +20,8 @@ import palimpsest.synth.text.Template;
 
 /**
  * Synthetic records from a released model: post-processing, whatever is done here. Labels are
- * uniform over the public list; texts that do not have the form of a record, or that the model
- * itself would file under another label, are drawn again.
+ * uniform over the public list, or as its weights say; texts that do not have the form of a record,
+ * or that the model itself would file under another label, are drawn again.
  */
 final class Sampling {
   /**
@@ -73,16 +73,14 @@ final class Sampling {
    */
   List<SyntheticRecord> run(LongConsumer progress) {
     List<SyntheticRecord> kept = new ArrayList<>();
-    int[] wanted = new int[labels];
+    int[] wanted = shares();
+    int[] limits = Arrays.stream(wanted).map(count -> ATTEMPTS * (count + 1)).toArray();
     int[] attempts = new int[labels];
-    for (int i = 0; i < settings.records(); i++) {
-      wanted[i % labels]++;
-    }
     int index = 0;
     try (Generator generator = new Generator(decoder, adapter, prefixes(), generation());
         Scorer scorer = new Scorer(decoder, adapter, execution.workers())) {
       while (true) {
-        List<Integer> round = round(wanted, attempts);
+        List<Integer> round = round(wanted, attempts, limits);
         if (round.isEmpty()) {
           return shuffled(kept);
         }
@@ -99,13 +97,42 @@ final class Sampling {
   }
 
   /**
+   * How many records each label gets: its share by weight, rounded so that all add up (largest
+   * remainders first, of equals the earlier label).
+   */
+  private int[] shares() {
+    double total = 0;
+    for (int label = 0; label < labels; label++) {
+      total += template.labels().weight(label);
+    }
+    int[] shares = new int[labels];
+    double[] remainders = new double[labels];
+    int left = settings.records();
+    for (int label = 0; label < labels; label++) {
+      double exact = settings.records() * template.labels().weight(label) / total;
+      shares[label] = (int) exact;
+      remainders[label] = exact - shares[label];
+      left -= shares[label];
+    }
+    for (; left > 0; left--) {
+      int largest = 0;
+      for (int label = 1; label < labels; label++) {
+        largest = remainders[label] > remainders[largest] ? label : largest;
+      }
+      shares[largest]++;
+      remainders[largest] = -1;
+    }
+    return shares;
+  }
+
+  /**
    * The labels of the next round's texts: what is missing, and a fifth more once texts have been
    * refused.
    */
-  private List<Integer> round(int[] wanted, int[] attempts) {
+  private List<Integer> round(int[] wanted, int[] attempts, int[] limits) {
     List<Integer> round = new ArrayList<>();
     for (int label = 0; label < labels; label++) {
-      int limit = ATTEMPTS * (settings.records() / labels + 1) - attempts[label];
+      int limit = limits[label] - attempts[label];
       int tries =
           wanted[label] == 0
               ? 0

@@ -108,6 +108,16 @@ class SamplingTest {
   }
 
   @Test
+  void labelsHaveTheirPublicWeights() {
+    Labels labels = Labels.of(List.of("red", "blue", "green")).withWeights(List.of(1.0, 2.0, 0.5));
+    Template template =
+        Synthesis.template(
+            model, tokenizer, labels, new Synthesis.Prompt("note", Optional.of("{label}{text}")));
+    assertEquals(List.of(4L, 8L, 2L), counts(sample(template, settings(14, 0, false, 1)), 3));
+    assertEquals(List.of(3L, 6L, 1L), counts(sample(template, settings(10, 0, false, 1)), 3));
+  }
+
+  @Test
   void labelsDoNotComeInBlocks() {
     List<SyntheticRecord> records = sample(template("red", "blue"), settings(60, 0, false, 1));
     int changes = 0;

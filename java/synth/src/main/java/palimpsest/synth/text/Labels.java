@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,14 +20,17 @@ public final class Labels {
   static final int MAX_LABELS = 10_000;
   private static final int MAX_FILE_BYTES = 4 << 20;
   private static final int MAX_CHARACTERS = 500;
+  private static final double MAX_WEIGHT = 1e9;
 
   private final List<String> names;
   private final List<Optional<String>> descriptions;
+  private final double[] weights;
   private final Map<String, Integer> indices = new HashMap<>();
 
-  private Labels(List<String> names, List<Optional<String>> descriptions) {
+  private Labels(List<String> names, List<Optional<String>> descriptions, double[] weights) {
     this.names = List.copyOf(names);
     this.descriptions = List.copyOf(descriptions);
+    this.weights = weights;
     if (names.isEmpty()) {
       throw new InputException("labels: the list is empty; name at least one");
     }
@@ -57,10 +61,16 @@ public final class Labels {
     }
   }
 
+  private static double[] equalWeights(int size) {
+    double[] weights = new double[size];
+    Arrays.fill(weights, 1);
+    return weights;
+  }
+
   /** Labels by name, without descriptions; index i is the i-th. */
   public static Labels of(List<String> names) {
     List<String> stripped = names.stream().map(String::strip).toList();
-    return new Labels(stripped, stripped.stream().map(name -> Optional.<String>empty()).toList());
+    return of(stripped, stripped.stream().map(name -> Optional.<String>empty()).toList());
   }
 
   /** Labels and their public descriptions, in the map's order. */
@@ -69,13 +79,31 @@ public final class Labels {
     for (String description : descriptionByName.values()) {
       descriptions.add(Optional.of(description.strip()));
     }
-    return new Labels(
-        descriptionByName.keySet().stream().map(String::strip).toList(), descriptions);
+    return of(descriptionByName.keySet().stream().map(String::strip).toList(), descriptions);
   }
 
   /** Labels with a description each, or none; index for index. */
   public static Labels of(List<String> names, List<Optional<String>> descriptions) {
-    return new Labels(names, descriptions);
+    return new Labels(names, descriptions, equalWeights(names.size()));
+  }
+
+  /**
+   * The same labels with public weights: how many synthetic records each gets, relative to the
+   * others.
+   *
+   * @param weights one positive number a label
+   */
+  public Labels withWeights(List<Double> weights) {
+    if (weights.size() != size()) {
+      throw new InputException("labels: every label needs a weight, or none does");
+    }
+    for (double weight : weights) {
+      if (!(weight > 0 && weight <= MAX_WEIGHT)) {
+        throw new InputException("labels: a weight must be above 0 and at most " + MAX_WEIGHT);
+      }
+    }
+    return new Labels(
+        names, descriptions, weights.stream().mapToDouble(Double::doubleValue).toArray());
   }
 
   /** The one label of a data set without labels. */
@@ -84,32 +112,45 @@ public final class Labels {
   }
 
   /**
-   * Labels from a file: one a line, {@code label} or {@code label<TAB>public description}; empty
-   * lines are passed over.
+   * Labels from a file: one a line, {@code label}, {@code label<TAB>public description} or {@code
+   * label<TAB>public description<TAB>weight}; empty lines are passed over.
    *
    * @throws InputException if the file is missing, too large, or not such a list
    */
   public static Labels read(Path path) {
     List<String> names = new ArrayList<>();
     List<Optional<String>> descriptions = new ArrayList<>();
+    List<Double> weights = new ArrayList<>();
     try {
       if (Files.size(path) > MAX_FILE_BYTES) {
         throw new InputException(path + ": too large for a list of labels; give one label a line");
       }
       for (String line : Utf8.decode(Files.readAllBytes(path)).split("\r?\n")) {
         if (!line.isBlank()) {
-          String[] parts = line.split("\t", 2);
+          String[] parts = line.split("\t", 3);
           names.add(parts[0].strip());
           descriptions.add(
-              parts.length == 2 && !parts[1].isBlank()
+              parts.length > 1 && !parts[1].isBlank()
                   ? Optional.of(parts[1].strip())
                   : Optional.empty());
+          if (parts.length > 2) {
+            weights.add(weight(path, parts[2].strip()));
+          }
         }
       }
     } catch (IOException e) {
       throw InputException.unreadable(path.toString(), e);
     }
-    return new Labels(names, descriptions);
+    Labels labels = of(names, descriptions);
+    return weights.isEmpty() ? labels : labels.withWeights(weights);
+  }
+
+  private static double weight(Path path, String text) {
+    try {
+      return Double.parseDouble(text);
+    } catch (NumberFormatException _) {
+      throw new InputException(path + ": the third column must be a weight, such as 0.2");
+    }
   }
 
   /**
@@ -157,6 +198,11 @@ public final class Labels {
   /** The public description, if the owner gave one. */
   public Optional<String> description(int index) {
     return descriptions.get(index);
+  }
+
+  /** How many synthetic records the label gets, relative to the others; 1 unless stated. */
+  public double weight(int index) {
+    return weights[index];
   }
 
   /** Index of a name, or -1. */

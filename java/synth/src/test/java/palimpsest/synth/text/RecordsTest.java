@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.stream.IntStream;
 import java.util.zip.GZIPOutputStream;
@@ -197,6 +198,19 @@ class RecordsTest {
             "d.jsonl",
             "{\"label\":\"a\",\"text\":\"t\",\"who\":\"\\ud800\"}\n{\"label\":\"a\",\"text\":\"t\",\"who\":\"y\"}\n");
     assertEquals(1, Records.read(jsonl, byUser, AB).size());
+  }
+
+  @Test
+  void aListMayStateWeights() throws IOException {
+    Labels read = Labels.read(file("w.txt", "a\tthe first\t0.25\nb\t\t3\n"));
+    assertEquals(0.25, read.weight(0));
+    assertEquals(3, read.weight(1));
+    assertEquals(Optional.empty(), read.description(1));
+    assertEquals(1, Labels.of(List.of("a")).weight(0));
+    for (String bad : List.of("a\tx\t0\n", "a\tx\tmany\n", "a\tx\t1\nb\n", "a\tx\tNaN\n")) {
+      Path file = file("bad.txt", bad);
+      assertThrows(InputException.class, () -> Labels.read(file), bad);
+    }
   }
 
   @Test
