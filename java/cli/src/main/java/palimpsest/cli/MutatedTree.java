@@ -45,7 +45,7 @@ final class MutatedTree implements AutoCloseable {
    */
   record Outcome(Verdict verdict, String why) {}
 
-  private static final int MINUTES = 5;
+  private static final int MINUTES = 10;
   private static final int BUILD_MINUTES = 30;
   private static final int TIMED_OUT = -1;
   private static final String NOT_RUN = "its test did not run";
@@ -77,6 +77,11 @@ final class MutatedTree implements AutoCloseable {
     if (!Files.exists(folder.resolve("pom.xml"))) {
       throw new IOException(root + " is no checkout of the sources");
     }
+  }
+
+  /** A mutation as the copy has it: what happens to the checkout meanwhile changes nothing. */
+  Mutation own(Mutation mutation) {
+    return Mutation.read(folder.resolve("mutations").resolve(mutation.patch().getFileName()));
   }
 
   /**

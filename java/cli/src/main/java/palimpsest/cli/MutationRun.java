@@ -44,7 +44,7 @@ final class MutationRun {
     }
   }
 
-  private int run(Path root, List<Mutation> mutations) throws IOException {
+  private int run(Path root, List<Mutation> chosen) throws IOException {
     Progress.Style style =
         Boolean.getBoolean("palimpsest.terminal") ? Progress.Style.BAR : Progress.Style.LINES;
     PrintWriter err = new PrintWriter(System.err, true);
@@ -52,6 +52,7 @@ final class MutationRun {
     try (MutatedTree tree = new MutatedTree(root)) {
       // An interrupted run leaves nothing behind either.
       Runtime.getRuntime().addShutdownHook(new Thread(tree::close));
+      List<Mutation> mutations = chosen.stream().map(tree::own).toList();
       Map<Mutation, String> unfit = tree.baseline(mutations);
       try (Progress progress =
           new Progress(err, style, "mutations", mutations.size(), System::nanoTime)) {
@@ -67,7 +68,7 @@ final class MutationRun {
         }
       }
     }
-    return close(mutations.size());
+    return close(chosen.size());
   }
 
   private void row(Mutation mutation, Outcome outcome, double seconds) {

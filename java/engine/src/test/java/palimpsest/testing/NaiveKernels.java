@@ -58,7 +58,10 @@ public final class NaiveKernels {
     return result;
   }
 
-  /** y[n][p] (+)= scale * (sum of x[n][k] w[p][k], then of u[n][i] b[p][i]) + bias. */
+  /**
+   * y[n][p] (+)= scale * (sum of x[n][k] w[p][k], then of u[n][i] b[p][i]) + bias. The rows' sums
+   * run side by side, each in index order.
+   */
   private static void multiply(
       Tensor x,
       float[][] w,
@@ -68,22 +71,56 @@ public final class NaiveKernels {
       float scale,
       Tensor y,
       boolean add) {
-    float[][] xs = rounded(x, DType.F32);
-    float[][] us = u == null ? null : rounded(u, DType.F32);
+    float[][] xs = transposed(rounded(x, DType.F32));
+    float[][] us = u == null ? new float[0][] : transposed(rounded(u, DType.F32));
+    int rows = (int) x.rows();
     IntStream.range(0, w.length)
         .parallel()
         .forEach(p -> {
-          for (int n = 0; n < xs.length; n++) {
-            float sum = add ? (float) y.get(n, p) : 0;
-            for (int k = 0; k < xs[n].length; k++) {
-              sum += xs[n][k] * w[p][k];
-            }
-            for (int i = 0; us != null && i < us[n].length; i++) {
-              sum += us[n][i] * b[p][i];
-            }
-            y.set(n, p, sum * scale + (bias == null ? 0 : bias[p]));
+          float[] sums = new float[rows];
+          for (int n = 0; add && n < rows; n++) {
+            sums[n] = (float) y.get(n, p);
+          }
+          for (int k = 0; k < xs.length; k++) {
+            addProducts(xs[k], w[p][k], sums);
+          }
+          for (int i = 0; i < us.length; i++) {
+            addProducts(us[i], b[p][i], sums);
+          }
+          for (int n = 0; n < rows; n++) {
+            y.set(n, p, sums[n] * scale + (bias == null ? 0 : bias[p]));
           }
         });
+  }
+
+  /** y[n][p] (+)= scale * (sum of x[n][k] w[k][p], then of u[n][i] a[i][p]), in index order. */
+  private static void multiplyByColumns(
+      Tensor x, float[][] w, Tensor u, float[][] a, float scale, Tensor y, boolean add) {
+    float[][] xs = rounded(x, DType.F32);
+    float[][] us = u == null ? null : rounded(u, DType.F32);
+    IntStream.range(0, xs.length)
+        .parallel()
+        .forEach(n -> {
+          float[] sums = new float[w[0].length];
+          for (int p = 0; add && p < sums.length; p++) {
+            sums[p] = (float) y.get(n, p);
+          }
+          for (int k = 0; k < w.length; k++) {
+            addProducts(w[k], xs[n][k], sums);
+          }
+          for (int i = 0; us != null && i < us[n].length; i++) {
+            addProducts(a[i], us[n][i], sums);
+          }
+          for (int p = 0; p < sums.length; p++) {
+            y.set(n, p, sums[p] * scale);
+          }
+        });
+  }
+
+  private static void addProducts(float[] values, float factor, float[] sums) {
+    for (int i = 0; i < sums.length; i++) {
+      sums[i] += values[i] * factor;
+    }
   }
 
   private record Weights(float[][] values, float[] bias) implements LinearWeights {
@@ -121,8 +158,8 @@ public final class NaiveKernels {
     @Override
     public void backward(
         Tensor dy, LinearWeights weights, Tensor du, LoraFactors factors, Tensor dx, boolean add) {
-      float[][] a = factors == null ? null : transposed(((Factors) factors).a);
-      multiply(dy, transposed(((Weights) weights).values), du, a, null, 1, dx, add);
+      float[][] a = factors == null ? null : ((Factors) factors).a;
+      multiplyByColumns(dy, ((Weights) weights).values, du, a, 1, dx, add);
     }
 
     @Override
@@ -180,7 +217,7 @@ public final class NaiveKernels {
     @Override
     public void backward(Tensor dy, LoraFactors factors, Tensor du) {
       Factors f = (Factors) factors;
-      multiply(dy, transposed(f.b), null, null, null, f.scale, du, false);
+      multiplyByColumns(dy, f.b, null, null, f.scale, du, false);
     }
 
     @Override
