@@ -256,10 +256,12 @@ final class MutatedTree implements AutoCloseable {
     }
   }
 
-  /** Removes the copy, and ends what may still be building in it. Closing twice is harmless. */
+  /** Ends what may still be building in the copy and removes it. Closing twice is harmless. */
   @Override
-  public void close() {
-    ProcessHandle.current().descendants().forEach(ProcessHandle::destroyForcibly);
+  public synchronized void close() {
+    List<ProcessHandle> builds = ProcessHandle.current().descendants().toList();
+    builds.forEach(ProcessHandle::destroyForcibly);
+    builds.forEach(build -> build.onExit().join());
     AtomicFiles.deleteTree(folder.getParent());
   }
 }

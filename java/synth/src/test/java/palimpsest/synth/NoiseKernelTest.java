@@ -1,6 +1,7 @@
 package palimpsest.synth;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
@@ -33,10 +34,24 @@ class NoiseKernelTest {
   @ParameterizedTest
   @MethodSource("kernels")
   void everyKernelAddsTheSameIntegers(Kernels kernels) {
+    try (SecretKey key = SecretKey.fromOperatingSystem()) {
+      undecided(kernels, key, 0.6 * (1 << 24));
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("kernels")
+  void whatAKernelLeavesToTheExactPathIsAddedOnce(Kernels kernels) {
+    // At the largest standard deviation the fast path leaves several elements of this key.
+    try (SecretKey key = SecretKey.insecureDeterministic(1)) {
+      assertFalse(undecided(kernels, key, NoiseStream.MAX_SIGMA).isEmpty());
+    }
+  }
+
+  /** Checks the integers of a step; returns the elements that the kernel left alone. */
+  private static List<Long> undecided(Kernels kernels, SecretKey key, double sigma) {
     int count = kernels instanceof ReferenceKernels ? 300 : 200_001;
-    double sigma = 0.6 * (1 << 24);
-    try (SecretKey key = SecretKey.fromOperatingSystem();
-        TensorArena arena = new TensorArena()) {
+    try (TensorArena arena = new TensorArena()) {
       NoiseStream stream = new NoiseStream(key);
       long[] expected = new long[count];
       Arrays.setAll(expected, i -> i);
@@ -64,6 +79,7 @@ class NoiseKernelTest {
       assertTrue(
           kernels instanceof ReferenceKernels || undecided.size() < count / 100,
           "the exact path is for few");
+      return undecided;
     }
   }
 }
