@@ -214,6 +214,7 @@ public final class Synthesis {
     try (RunState runState =
         RunState.open(
             destination.state(), destination.folder(), settings(), destination.resume())) {
+      AtomicFiles.removeLeftovers(destination.folder());
       List<Example> examples = examples();
       try (Ledger ledger = openLedger(destination);
           Kernels kernels = kernels(execution);

@@ -377,4 +377,13 @@ class SynthesisTest {
         () -> run(setting.source(), TinySetting.settings(goal, 100), setting.destination(false)));
     assertFalse(Files.exists(StateFolder.ledgers(setting.state())));
   }
+
+  @Test
+  void whatAKilledRunLeftHalfWrittenIsRemoved() throws IOException {
+    Path left = Files.createDirectories(folder.resolve(".out.1f.partial/adapter"));
+    Path other = Files.createDirectories(folder.resolve(".outer.1f.partial"));
+    setting.run(8, 3, 0, false, SynthesisListener.silent());
+    assertFalse(Files.exists(left.getParent()));
+    assertTrue(Files.exists(other), "it belongs to another folder");
+  }
 }

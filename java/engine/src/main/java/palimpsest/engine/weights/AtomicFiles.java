@@ -3,6 +3,7 @@ package palimpsest.engine.weights;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
@@ -18,6 +19,8 @@ import java.nio.file.attribute.BasicFileAttributes;
  * the device, renamed.
  */
 public final class AtomicFiles {
+  private static final String PARTIAL = ".partial";
+
   private AtomicFiles() {}
 
   /** What fills a new file. */
@@ -90,6 +93,29 @@ public final class AtomicFiles {
     }
   }
 
+  /**
+   * Removes what a process that was killed while it wrote {@code target} left beside it. Call it
+   * only where no other process can be writing the same target.
+   */
+  public static void removeLeftovers(Path target) {
+    Path place = target.toAbsolutePath().normalize();
+    if (!Files.isDirectory(place.getParent())) {
+      return;
+    }
+    String start = "." + place.getFileName() + ".";
+    try (DirectoryStream<Path> beside =
+        Files.newDirectoryStream(
+            place.getParent(),
+            path -> {
+              String name = path.getFileName().toString();
+              return name.startsWith(start) && name.endsWith(PARTIAL);
+            })) {
+      beside.forEach(AtomicFiles::deleteTree);
+    } catch (IOException e) {
+      throw new ModelFileException("cannot look into " + place.getParent() + ": " + reason(e), e);
+    }
+  }
+
   private static void refuseOccupied(Path place) throws IOException {
     if (!Files.exists(place)) {
       return;
@@ -106,7 +132,7 @@ public final class AtomicFiles {
 
   private static Path beside(Path place) {
     String unique = Long.toHexString(System.nanoTime() ^ ProcessHandle.current().pid() << 40);
-    return place.resolveSibling("." + place.getFileName() + "." + unique + ".partial");
+    return place.resolveSibling("." + place.getFileName() + "." + unique + PARTIAL);
   }
 
   private static String reason(IOException e) {
