@@ -137,6 +137,7 @@ class SynthesisCrashTest {
     command.add("--enable-native-access=ALL-UNNAMED");
     command.add("--sun-misc-unsafe-memory-access=allow");
     command.add("-XX:TieredStopAtLevel=1");
+    command.add("-Dpalimpsest.test.full=" + Boolean.getBoolean("palimpsest.test.full"));
     command.add("-XX:+UseSerialGC");
     command.add("-cp");
     command.add(System.getProperty("java.class.path"));
