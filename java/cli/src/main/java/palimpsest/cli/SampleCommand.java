@@ -88,8 +88,9 @@ final class SampleCommand extends Verb {
       List<SyntheticRecord> records = tuned.sample(settings, listener);
       listener.close();
       SamplingOptions.requireAny(settings, records);
-      Synthesis.writeRecords(out, records, card.labels());
+      // The statement first: a kill in between leaves no records without one.
       AtomicFiles.file(statementFile(), card.statement().getBytes(StandardCharsets.UTF_8));
+      Synthesis.writeRecords(out, records, card.labels());
       print(fields(records), text(settings, records, card));
     }
     return ExitCode.DONE;

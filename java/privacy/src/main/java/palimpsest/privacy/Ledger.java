@@ -494,21 +494,20 @@ public final class Ledger implements AutoCloseable {
   private static void requireSame(
       Genesis genesis, ProtectedUnit unit, NeighbouringRelation relation) {
     String account = "the account " + genesis.dataSet();
-    String own = " needs an account of its own: another --name";
     if (unit != genesis.unit()) {
       throw new LedgerException(
           genesis.unit() == ProtectedUnit.USER
-              ? account + " protects people (--user, --max-records); a run by record" + own
-              : account + " protects records; a run by person (--user, --max-records)" + own);
+              ? account + " protects people: give --user and --max-records, as before"
+              : account + " protects records: leave out --user, as before");
     }
     if (relation != genesis.relation()) {
       throw new LedgerException(
           account
               + " counts neighbours by "
               + genesis.relation().words()
-              + "; a run by "
+              + ", the run by "
               + relation.words()
-              + own);
+              + ": use the account's");
     }
   }
 

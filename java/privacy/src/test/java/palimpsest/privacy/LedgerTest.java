@@ -194,7 +194,7 @@ class LedgerTest {
     try (Ledger ledger =
             Ledger.create(state, NAME, ProtectedUnit.USER, NeighbouringRelation.ADD_REMOVE);
         SecretKey key = SecretKey.fromOperatingSystem()) {
-      String says = "visits-2025 protects people (--user, --max-records); a run by record needs";
+      String says = "visits-2025 protects people: give --user";
       for (MechanismSpec byRecord : List.of(spec(5), withoutNoise())) {
         assertSays(says, () -> ledger.startRun(byRecord, key));
       }
@@ -213,7 +213,7 @@ class LedgerTest {
   void anAccountOfRecordsRefusesRunsByPerson() {
     try (Ledger ledger = create();
         SecretKey key = SecretKey.fromOperatingSystem()) {
-      String says = "visits-2025 protects records; a run by person (--user, --max-records) needs";
+      String says = "visits-2025 protects records: leave out --user";
       for (MechanismSpec spec : List.of(spec(5), withoutNoise())) {
         for (int count : new int[] {1, 4}) {
           MechanismSpec byPerson = spec.withUnit(ProtectedUnit.USER, count);

@@ -276,17 +276,21 @@ public final class Synthesis {
     }
   }
 
-  /** Raising a cap is the owner's explicit act, not a side effect of a run. */
+  /**
+   * Raising a cap is the owner's explicit act, not a side effect of a run; counting the total at a
+   * larger delta would raise it too.
+   */
   private static void lowerCap(Ledger ledger, double cap, double delta) {
-    double inForce = ledger.cap().map(LedgerRecord.Cap::epsilon).orElse(Double.POSITIVE_INFINITY);
-    if (cap > inForce) {
+    Optional<LedgerRecord.Cap> inForce = ledger.cap();
+    double epsilon = inForce.map(LedgerRecord.Cap::epsilon).orElse(Double.POSITIVE_INFINITY);
+    if (cap > epsilon) {
       throw new InputException(
           "the cap in force is epsilon "
-              + inForce
+              + epsilon
               + "; a run cannot raise it, `palimpsest ledger cap` can");
     }
-    if (cap < inForce) {
-      ledger.setCap(cap, delta);
+    if (cap < epsilon) {
+      ledger.setCap(cap, Math.min(delta, inForce.map(LedgerRecord.Cap::delta).orElse(1.0)));
     }
   }
 

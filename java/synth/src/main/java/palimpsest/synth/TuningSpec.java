@@ -1,5 +1,7 @@
 package palimpsest.synth;
 
+import java.util.Collections;
+import java.util.EnumSet;
 import java.util.Set;
 import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.model.Adapter;
@@ -26,7 +28,8 @@ public record TuningSpec(
     double finalRate,
     int gridBits) {
   public TuningSpec {
-    targets = Set.copyOf(targets);
+    // In the order of the enum, the same in every process: resumed runs compare the words of this.
+    targets = targets.isEmpty() ? Set.of() : Collections.unmodifiableSet(EnumSet.copyOf(targets));
     if (!targets.stream().allMatch(Role::isLinear)) {
       throw new IllegalArgumentException("adapters go on linear layers, not on " + targets);
     }

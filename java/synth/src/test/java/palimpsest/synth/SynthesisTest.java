@@ -49,6 +49,25 @@ class SynthesisTest {
     return ledger.stream().filter(LedgerRecord.Step.class::isInstance).count();
   }
 
+  private static final class Stop extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+  }
+
+  /** Interrupts a run when so many steps are done. */
+  private static SynthesisListener stoppingAfter(long last) {
+    return new SynthesisListener() {
+      @Override
+      public void begin(String what, long steps) {}
+
+      @Override
+      public void done(long steps) {
+        if (steps == last) {
+          throw new Stop();
+        }
+      }
+    };
+  }
+
   @Test
   void writesRecordsAdapterAndOneStatement() throws IOException {
     Synthesis.Outcome outcome = setting.run(8, 12, 10, false, SynthesisListener.silent());
@@ -97,20 +116,7 @@ class SynthesisTest {
 
   @Test
   void anInterruptedRunGoesOnWithOtherKeysAndNoStepTwice() {
-    class Stop extends RuntimeException {}
-    SynthesisListener stopping =
-        new SynthesisListener() {
-          @Override
-          public void begin(String what, long steps) {}
-
-          @Override
-          public void done(long steps) {
-            if (steps == 4) {
-              throw new Stop();
-            }
-          }
-        };
-    assertThrows(Stop.class, () -> setting.run(8, 9, 4, false, stopping));
+    assertThrows(Stop.class, () -> setting.run(8, 9, 4, false, stoppingAfter(4)));
     assertEquals(4, steps(ledger()));
     assertThrows(
         InputException.class,
@@ -228,20 +234,7 @@ class SynthesisTest {
 
   @Test
   void aResumedRunMustHaveTheSameDataAndTheSameWaivers() throws IOException {
-    class Stop extends RuntimeException {}
-    SynthesisListener stopping =
-        new SynthesisListener() {
-          @Override
-          public void begin(String what, long steps) {}
-
-          @Override
-          public void done(long steps) {
-            if (steps == 2) {
-              throw new Stop();
-            }
-          }
-        };
-    assertThrows(Stop.class, () -> setting.run(8, 4, 0, false, stopping));
+    assertThrows(Stop.class, () -> setting.run(8, 4, 0, false, stoppingAfter(2)));
     InputException waived =
         assertThrows(
             InputException.class,
@@ -318,6 +311,28 @@ class SynthesisTest {
     assertThrows(
         InputException.class, () -> run(setting.source(), TinySetting.settings(8, 3), raising));
     assertEquals(3, steps(ledger()));
+  }
+
+  /** A limit on epsilon means less at a larger delta, so a run never brings one. */
+  @Test
+  void aLowerCapKeepsTheSmallerDelta() {
+    setting.run(4, 3, 0, false, SynthesisListener.silent());
+    double strict = 1e-9;
+    try (Ledger ledger = Ledger.open(StateFolder.ledgers(setting.state()), "notes")) {
+      ledger.setCap(1000, strict);
+    }
+    Synthesis.Destination lowering =
+        new Synthesis.Destination(
+            folder.resolve("second"), false, setting.state(), OptionalDouble.of(500), false);
+    run(setting.source(), TinySetting.settings(4, 3), lowering);
+    LedgerRecord.Cap cap =
+        ledger().stream()
+            .filter(LedgerRecord.Cap.class::isInstance)
+            .map(LedgerRecord.Cap.class::cast)
+            .reduce((a, b) -> b)
+            .orElseThrow();
+    assertEquals(500, cap.epsilon());
+    assertEquals(strict, cap.delta());
   }
 
   @Test
