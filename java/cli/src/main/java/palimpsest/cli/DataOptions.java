@@ -106,12 +106,21 @@ final class DataOptions {
     return Optional.ofNullable(labels).map(DataOptions::labels);
   }
 
-  /** A public list: names split by commas, or a file with one label a line. */
+  /**
+   * A public list: names split by commas, or a file with one label a line. What is neither is more
+   * likely a misspelt file than a list of one.
+   */
   static Labels labels(String list) {
-    Path file = Path.of(list);
-    return Files.isRegularFile(file)
-        ? Labels.read(file)
-        : Labels.of(Arrays.asList(list.split(",")));
+    if (list.contains(",") && !Files.exists(Path.of(list))) {
+      return Labels.of(Arrays.asList(list.split(",")));
+    }
+    if (!Files.isRegularFile(Path.of(list))) {
+      throw new InputException(
+          "labels: there is no file "
+              + list
+              + "; give a file with one label a line, or names split by commas");
+    }
+    return Labels.read(Path.of(list));
   }
 
   /** Whether the records have labels. */

@@ -68,7 +68,7 @@ final class TrainingOptions {
       paramLabel = "MIN",
       description =
           "Minutes that training may take on two ordinary cores (default 10); settles batch and steps.")
-  private long minutes;
+  private int minutes;
 
   @Option(
       names = "--batch",

@@ -34,9 +34,11 @@ public sealed interface LedgerRecord {
    */
   record Cap(double epsilon, double delta) implements LedgerRecord {
     public Cap {
-      if (!(epsilon > 0 && epsilon < Double.POSITIVE_INFINITY && delta > 0 && delta < 1)) {
+      if (!(epsilon > 0 && epsilon < Double.POSITIVE_INFINITY && delta >= PrivacyLoss.MIN_DELTA && delta < 1)) {
         throw new IllegalArgumentException(
-            "ledger cap: epsilon must be positive and finite, delta inside (0, 1)");
+            "ledger cap: epsilon must be positive and finite, delta at least "
+                + PrivacyLoss.MIN_DELTA
+                + " and below 1");
       }
     }
   }

@@ -66,7 +66,11 @@ public record MechanismSpec(
       require(isPositiveFinite(clipNorm), "clip norm", clipNorm, "positive and finite");
     }
     require(steps >= 1, "steps", steps, "at least 1");
-    require(delta > 0 && delta < 1, "delta", delta, "inside (0, 1)");
+    require(
+        delta >= PrivacyLoss.MIN_DELTA && delta < 1,
+        "delta",
+        delta,
+        "at least " + PrivacyLoss.MIN_DELTA + " and below 1");
     require(expectedBatch >= 1, "expected batch", expectedBatch, "at least 1");
     require(recordsPerUser >= 1, "records per user", recordsPerUser, "at least 1");
     require(

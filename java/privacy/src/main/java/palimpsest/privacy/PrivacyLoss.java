@@ -19,6 +19,9 @@ public final class PrivacyLoss {
   /** Relative margin for the rounding of closed forms and of losses at cell borders. */
   private static final double ROUNDING = 1e-10;
 
+  /** The smallest delta that has an epsilon here: tails beyond it leave the range of a double. */
+  static final double MIN_DELTA = 1e-100;
+
   private static final int ROUNDS = 5;
   private static final double MOST_CELLS = 1 << 21;
 
@@ -72,7 +75,7 @@ public final class PrivacyLoss {
   }
 
   /**
-   * Bounds of the smallest epsilon at {@code delta} in (0, 1), about {@link #DEFAULT_ACCURACY}
+   * Bounds of the smallest epsilon at {@code delta} in [1e-100, 1), about {@link #DEFAULT_ACCURACY}
    * apart.
    */
   public Interval epsilon(double delta) {
@@ -86,8 +89,9 @@ public final class PrivacyLoss {
    * @param accuracy relative width to aim at; not reached where the grid would outgrow memory
    */
   public Interval epsilon(double delta, double accuracy) {
-    if (!(delta > 0 && delta < 1)) {
-      throw new IllegalArgumentException("epsilon: delta is " + delta + ", must be inside (0, 1)");
+    if (!(delta >= MIN_DELTA && delta < 1)) {
+      throw new IllegalArgumentException(
+          "epsilon: delta is " + delta + ", must be at least " + MIN_DELTA + " and below 1");
     }
     if (unbounded) {
       return new Interval(Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY);

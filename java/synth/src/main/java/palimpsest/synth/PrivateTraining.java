@@ -1,6 +1,5 @@
 package palimpsest.synth;
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongConsumer;
@@ -78,7 +77,7 @@ final class PrivateTraining implements AutoCloseable {
    * @param run the ledger's run that pays; it has as many steps as are made here
    * @param key the run's key, new in this process; each step has the next of its chain
    * @param firstStep the first step, from 1; earlier ones were paid for by earlier runs
-   * @param checkpoint where the state is saved after each update
+   * @param save called after each update, when the step's key is gone: keeps the state
    * @param progress told the number of each finished step
    */
   void run(
@@ -86,7 +85,7 @@ final class PrivateTraining implements AutoCloseable {
       Ledger.Run run,
       SecretKey key,
       long firstStep,
-      Path checkpoint,
+      Runnable save,
       LongConsumer progress) {
     PoissonSampler sampler = new PoissonSampler(key, mechanism);
     NoiseStream noise = new NoiseStream(key);
@@ -102,7 +101,7 @@ final class PrivateTraining implements AutoCloseable {
       }
       update(step);
       key.advance(step);
-      state.save(checkpoint);
+      save.run();
       progress.accept(step);
     }
   }

@@ -40,7 +40,7 @@ public record RunSettings(
    *
    * @param epsilon target, positive; infinity trains without noise and stamps everything
    *     NON-PRIVATE
-   * @param delta empty: sizeBound^-1.1
+   * @param delta empty: sizeBound^-1.1, and at most 0.001
    * @param unit whom the guarantee protects
    * @param recordsPerUser the most records of one person; 1 when records are protected
    */
@@ -83,19 +83,30 @@ public record RunSettings(
     }
   }
 
+  /** The default delta of a small data set, for which sizeBound^-1.1 would promise too little. */
+  private static final double DEFAULT_DELTA = 1e-3;
+
+  /** Above this a guarantee that holds but with probability delta is none. */
+  private static final double MAX_DELTA = 1e-2;
+
+  private static final long MAX_SIZE_BOUND = 1_000_000_000_000L;
+  private static final Duration MAX_TIME = Duration.ofDays(366);
+
+  /** Clip norms outside this range leave float arithmetic no room and have no use. */
+  private static final double MIN_CLIP_NORM = 1e-6;
+
+  private static final double MAX_CLIP_NORM = 1e6;
+
   /** Checks every part. */
   public RunSettings {
-    if (sizeBound < 1) {
+    if (sizeBound < 1 || sizeBound > MAX_SIZE_BOUND) {
       throw new IllegalArgumentException(
-          "the size bound is " + sizeBound + "; it must be at least 1");
+          "the size bound is " + sizeBound + "; it must be 1 to " + MAX_SIZE_BOUND);
     }
-    double delta = goal.delta.orElse(0.5 / sizeBound);
-    if (!(delta > 0 && delta < 1.0 / sizeBound)) {
+    goal.delta.ifPresent(delta -> requireMeaning(delta, sizeBound));
+    if (!(clipNorm >= MIN_CLIP_NORM && clipNorm <= MAX_CLIP_NORM)) {
       throw new IllegalArgumentException(
-          "delta is "
-              + delta
-              + "; it must be above 0 and below 1 / size bound = "
-              + 1.0 / sizeBound);
+          "the clip norm is " + clipNorm + "; it must be " + MIN_CLIP_NORM + " to " + MAX_CLIP_NORM);
     }
     if (maxTokens < 8 || maxTokens > 1 << 16) {
       throw new IllegalArgumentException(
@@ -109,8 +120,20 @@ public record RunSettings(
               + " tokens; it must be 1 to the longest record's "
               + maxTokens);
     }
-    if (time.isNegative() || time.isZero()) {
-      throw new IllegalArgumentException("the time allowed must be positive");
+    if (time.isNegative() || time.isZero() || time.compareTo(MAX_TIME) > 0) {
+      throw new IllegalArgumentException("the time allowed must be positive and at most a year");
+    }
+  }
+
+  private static void requireMeaning(double delta, long sizeBound) {
+    double largest = Math.min(MAX_DELTA, 1.0 / sizeBound);
+    if (!(delta > 0 && delta < largest)) {
+      throw new IllegalArgumentException(
+          "delta is "
+              + delta
+              + "; it must be above 0 and below "
+              + largest
+              + ", the smaller of 0.01 and 1 / size bound");
     }
   }
 
@@ -131,6 +154,6 @@ public record RunSettings(
 
   /** The delta in force. */
   double delta() {
-    return goal.delta.orElseGet(() -> Math.min(Math.pow(sizeBound, -1.1), 0.5 / sizeBound));
+    return goal.delta.orElseGet(() -> Math.min(Math.pow(sizeBound, -1.1), DEFAULT_DELTA));
   }
 }

@@ -9,6 +9,7 @@ import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -86,6 +87,9 @@ final class RunState implements AutoCloseable {
     settings = settingsHash;
     if (unfinished) {
       read();
+    } else {
+      // What a process that was killed at its start or its end left: no run may take it for its own.
+      remove(folder);
     }
   }
 
@@ -100,7 +104,7 @@ final class RunState implements AutoCloseable {
     }
     Path folder = folder(root, output);
     try (FileChannel _ = lock(folder, output)) {
-      AtomicFiles.deleteTree(folder);
+      remove(folder);
     } catch (IOException e) {
       throw new UncheckedIOException("the run's lock cannot be released", e);
     }
@@ -137,6 +141,23 @@ final class RunState implements AutoCloseable {
 
   private static Path file(Path folder) {
     return folder.resolve("run.properties");
+  }
+
+  /** Whether the ledger was paid for any of its steps: then there is something to go on from. */
+  boolean isPaidFor() {
+    return !ledgerRuns.isEmpty();
+  }
+
+  /**
+   * Names this run, over all its processes: the first run of the ledger that paid for it.
+   *
+   * @throws IllegalStateException if none has
+   */
+  String name() {
+    if (ledgerRuns.isEmpty()) {
+      throw new IllegalStateException("a run has no name before it is paid for");
+    }
+    return ledgerRuns.getFirst();
   }
 
   /** Where the training state is kept. */
@@ -180,9 +201,37 @@ final class RunState implements AutoCloseable {
         .count();
   }
 
+  /** Whether the key of any of its processes was known to others. */
+  boolean isInsecure(List<LedgerRecord> ledger) {
+    return ledger.stream()
+        .anyMatch(
+            record ->
+                record instanceof LedgerRecord.RunStart start
+                    && ledgerRuns.contains(start.run())
+                    && start.insecure());
+  }
+
   /** Removes the folder: the run is done. */
   void finish() {
-    AtomicFiles.deleteTree(folder);
+    remove(folder);
+  }
+
+  /**
+   * A training state without its list of payments belongs to nobody, and payments without their
+   * training state are lost, so the folder goes whole: a process killed at any point leaves the run
+   * or nothing that a later one looks at.
+   */
+  private static void remove(Path folder) {
+    Path gone = folder.resolveSibling(folder.getFileName() + ".gone");
+    AtomicFiles.deleteTree(gone);
+    if (Files.exists(folder)) {
+      try {
+        Files.move(folder, gone, StandardCopyOption.ATOMIC_MOVE);
+      } catch (IOException e) {
+        throw new UncheckedIOException("the run's private state cannot be removed", e);
+      }
+    }
+    AtomicFiles.deleteTree(gone);
   }
 
   /** Lets go of the run; unless it is finished it can be resumed. */

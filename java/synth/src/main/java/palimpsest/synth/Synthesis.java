@@ -26,6 +26,7 @@ import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
 import palimpsest.privacy.MechanismSpec;
+import palimpsest.privacy.ProtectedUnit;
 import palimpsest.privacy.SecretKey;
 import palimpsest.privacy.Statement;
 import palimpsest.privacy.Waiver;
@@ -76,6 +77,14 @@ public final class Synthesis {
    */
   public record Destination(
       Path folder, boolean csv, Path state, OptionalDouble cap, boolean resume) {
+    /** Checks the cap. */
+    public Destination {
+      if (cap.isPresent() && !(cap.getAsDouble() > 0)) {
+        throw new IllegalArgumentException(
+            "the cap is epsilon " + cap.getAsDouble() + "; it must be above 0");
+      }
+    }
+
     /** JSON lines into {@code folder}, with the user's usual state directory. */
     public static Destination of(Path folder) {
       return new Destination(folder, false, StateFolder.standard(), OptionalDouble.empty(), false);
@@ -107,6 +116,7 @@ public final class Synthesis {
       SamplingSettings sampling,
       ExecutionSpec execution,
       Set<Waiver> waivers) {
+    requireSameUnit(settings.goal(), source.options());
     this.folder = folder;
     this.source = source;
     this.sampling = sampling;
@@ -117,6 +127,25 @@ public final class Synthesis {
     template.requireRoom(settings.maxTokens());
     this.prompt = prompt;
     plan = RunPlan.of(settings, folder.config());
+  }
+
+  /**
+   * Whom the statement protects and whose records are counted must be the same people: else it
+   * would speak of persons where nobody was limited, or of a record where one can displace another.
+   */
+  private static void requireSameUnit(RunSettings.Goal goal, RecordOptions options) {
+    ProtectedUnit unit = options.user().isPresent() ? ProtectedUnit.USER : ProtectedUnit.RECORD;
+    if (goal.unit() != unit || goal.recordsPerUser() != options.recordsPerUser()) {
+      throw new IllegalArgumentException(
+          "the goal protects "
+              + goal.unit()
+              + " with "
+              + goal.recordsPerUser()
+              + " records, but the records are read for "
+              + unit
+              + " with "
+              + options.recordsPerUser());
+    }
   }
 
   /**
@@ -230,10 +259,10 @@ public final class Synthesis {
                 arena);
         adapter.initialize(new SplittableRandom(0));
         TrainingState state = new TrainingState(adapter, kernels, arena);
-        state.load(runState.checkpoint());
-        LedgerRecord.RunStart paid = train(ledger, runState, examples, decoder, state, listener);
+        train(ledger, runState, examples, decoder, state, listener);
+        requireFinite(adapter);
         List<SyntheticRecord> records = sample(decoder, adapter, listener);
-        Statement statement = statement(ledger, runState, paid);
+        Statement statement = statement(ledger, runState);
         write(destination, adapter, records, statement);
         runState.finish();
         return new Outcome(destination.folder(), statement, plan, records);
@@ -294,8 +323,8 @@ public final class Synthesis {
     }
   }
 
-  /** Trains what is not yet paid for; returns the last run of the ledger that paid. */
-  private LedgerRecord.RunStart train(
+  /** Trains what is not yet paid for. */
+  private void train(
       Ledger ledger,
       RunState runState,
       List<Example> examples,
@@ -303,11 +332,14 @@ public final class Synthesis {
       TrainingState state,
       SynthesisListener listener) {
     long paid = runState.stepsPaid(ledger.records());
+    if (runState.isPaidFor()) {
+      state.load(runState.checkpoint(), runState.name(), paid);
+    }
     int steps = plan.mechanism().steps();
     listener.begin("training", steps);
     listener.done(paid);
     if (paid >= steps) {
-      return lastRun(ledger);
+      return;
     }
     String data = ledger.fileSeen(source.file());
     runState.requireSameData(data);
@@ -316,18 +348,26 @@ public final class Synthesis {
             new PrivateTraining(decoder, state, plan.mechanism(), plan.tuning(), execution)) {
       Ledger.Run run = ledger.startRun(plan.mechanism().withSteps((int) (steps - paid)), key);
       runState.paidBy(run.start().run(), data);
-      training.run(examples, run, key, paid + 1, runState.checkpoint(), listener::done);
+      training.run(
+          examples,
+          run,
+          key,
+          paid + 1,
+          () -> state.save(runState.checkpoint(), runState.name()),
+          listener::done);
       run.end(true);
-      return run.start();
     }
   }
 
-  private static LedgerRecord.RunStart lastRun(Ledger ledger) {
-    return ledger.records().stream()
-        .filter(LedgerRecord.RunStart.class::isInstance)
-        .map(LedgerRecord.RunStart.class::cast)
-        .reduce((a, b) -> b)
-        .orElseThrow();
+  /** A rate that is far too large can make numbers overflow, noise or not. */
+  private static void requireFinite(Adapter adapter) {
+    for (long i = 0; i < adapter.parameters().size(); i++) {
+      if (!Double.isFinite(adapter.parameters().get(i))) {
+        throw new InputException(
+            "training diverged: the adapter holds numbers that are not finite; forget the run with"
+                + " --discard and take a lower --learning-rate");
+      }
+    }
   }
 
   private List<Example> examples() {
@@ -352,14 +392,14 @@ public final class Synthesis {
   }
 
   /** One statement for the run as a whole, whatever runs of the ledger it took. */
-  private Statement statement(Ledger ledger, RunState runState, LedgerRecord.RunStart paid) {
+  private Statement statement(Ledger ledger, RunState runState) {
     return new Statement(
         source.dataSet(),
         plan.mechanism(),
         runState.stepsPaid(ledger.records()),
         plan.epsilon(),
         ledger.spent(plan.mechanism().delta()),
-        paid.insecure(),
+        runState.isInsecure(ledger.records()),
         waivers,
         ledger.head());
   }

@@ -11,6 +11,7 @@ import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.weights.Safetensors;
 import palimpsest.engine.weights.SafetensorsWriter;
+import palimpsest.synth.text.InputException;
 
 /**
  * What training goes on from: the adapter's parameters, the optimizer's moments and the number of
@@ -22,6 +23,7 @@ final class TrainingState {
   private static final String FIRST_MOMENT = "first_moment";
   private static final String SECOND_MOMENT = "second_moment";
   private static final String UPDATES = "updates";
+  private static final String RUN = "run";
 
   final Adapter adapter;
   final Tensor firstMoment;
@@ -34,27 +36,42 @@ final class TrainingState {
     secondMoment = arena.allocate(kernels.wide(), adapter.size());
   }
 
-  /** Writes the state beside {@code file} and renames it into place. */
-  void save(Path file) {
+  /**
+   * Writes the state beside {@code file} and renames it into place.
+   *
+   * @param run the name of the run that it belongs to
+   */
+  void save(Path file, String run) {
     SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
     tensors.put(PARAMETERS, adapter.parameters());
     tensors.put(FIRST_MOMENT, firstMoment);
     tensors.put(SECOND_MOMENT, secondMoment);
-    SafetensorsWriter.write(file, tensors, Map.of(UPDATES, Long.toString(updates)));
+    SafetensorsWriter.write(file, tensors, Map.of(UPDATES, Long.toString(updates), RUN, run));
   }
 
-  /** Reads a saved state; false if there is none. */
-  boolean load(Path file) {
+  /**
+   * Reads a saved state; without one training starts from the beginning.
+   *
+   * @param run the name of the run that goes on
+   * @param paid how many steps the ledger counts for it
+   * @throws InputException if the state is another run's or holds more updates than were paid for:
+   *     what is released must follow from steps that the ledger holds
+   */
+  void load(Path file, String run, long paid) {
     if (!Files.exists(file)) {
-      return false;
+      return;
     }
     try (Safetensors saved = Safetensors.open(file)) {
+      long made = Long.parseLong(saved.metadata().get(UPDATES));
+      if (!run.equals(saved.metadata().get(RUN)) || made > paid) {
+        throw new InputException(
+            "the training state is not the one that the ledger paid for; forget the run with --discard");
+      }
       adapter.parameters().copyFrom(saved.tensor(PARAMETERS));
       firstMoment.copyFrom(saved.tensor(FIRST_MOMENT));
       secondMoment.copyFrom(saved.tensor(SECOND_MOMENT));
-      updates = Long.parseLong(saved.metadata().get(UPDATES));
+      updates = made;
     }
     adapter.pack();
-    return true;
   }
 }

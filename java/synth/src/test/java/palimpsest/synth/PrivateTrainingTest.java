@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -111,7 +112,7 @@ class PrivateTrainingTest {
   private double[] train(MechanismSpec mechanism, List<Example> examples, ExecutionSpec execution)
       throws IOException {
     return train(
-        mechanism, TUNING, examples, execution, folder.resolve("checkpoint"), update -> {});
+        mechanism, TUNING, examples, execution, () -> {}, update -> {});
   }
 
   /** The adapter's parameters after training with the key that {@link #KEY_SEED} gives. */
@@ -120,7 +121,7 @@ class PrivateTrainingTest {
       TuningSpec tuning,
       List<Example> examples,
       ExecutionSpec execution,
-      Path checkpoint,
+      Runnable save,
       Consumer<Update> observer)
       throws IOException {
     TinySetting setting = new TinySetting(folder);
@@ -136,7 +137,7 @@ class PrivateTrainingTest {
       TrainingState state = new TrainingState(adapter(decoder, arena), kernels, arena);
       try (PrivateTraining training =
           new PrivateTraining(decoder, state, mechanism, tuning, execution)) {
-        training.run(examples, ledger.startRun(mechanism, key), key, 1, checkpoint, step -> {});
+        training.run(examples, ledger.startRun(mechanism, key), key, 1, save, step -> {});
       }
       return values(state.adapter.parameters());
     }
@@ -264,7 +265,7 @@ class PrivateTrainingTest {
         TUNING,
         examples(40),
         execution(1, 64, 1),
-        folder.resolve("checkpoint"),
+        () -> {},
         updates::add);
     assertEquals(3, updates.size());
     for (Update update : updates) {
@@ -284,7 +285,7 @@ class PrivateTrainingTest {
             TUNING,
             examples(40),
             execution(1, 64, 1),
-            folder.resolve("checkpoint"),
+            () -> {},
             updates::add);
     assertArrayEquals(updates.getLast().after(), trained, "nothing moves them but the update");
     try (TensorArena arena = new TensorArena()) {
@@ -331,7 +332,7 @@ class PrivateTrainingTest {
         still,
         examples,
         execution(2, 200, 8),
-        folder.resolve("checkpoint"),
+        () -> {},
         updates::add);
     List<Integer> sizes = new ArrayList<>();
     for (Update update : updates) {
@@ -376,7 +377,7 @@ class PrivateTrainingTest {
         TUNING,
         examples(40),
         execution(1, 400, 8),
-        folder.resolve("checkpoint"),
+        () -> {},
         update -> paid.add(paid()));
     assertEquals(
         List.of(List.of(1L), List.of(1L, 2L), List.of(1L, 2L, 3L), List.of(1L, 2L, 3L, 4L)), paid);
@@ -384,11 +385,13 @@ class PrivateTrainingTest {
 
   @Test
   void aStepWhoseStateCannotBeSavedIsPaidFor() {
-    Path nowhere = folder.resolve("missing").resolve("checkpoint");
+    Runnable full =
+        () -> {
+          throw new UncheckedIOException(new IOException("no space left on device"));
+        };
     assertThrows(
-        RuntimeException.class,
-        () ->
-            train(mechanism(1), TUNING, examples(40), execution(1, 400, 8), nowhere, update -> {}));
+        UncheckedIOException.class,
+        () -> train(mechanism(1), TUNING, examples(40), execution(1, 400, 8), full, update -> {}));
     assertEquals(List.of(1L), paid());
   }
 }

@@ -18,9 +18,13 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.AdapterFolder;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.weights.ModelFileException;
+import palimpsest.engine.weights.Safetensors;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
 import palimpsest.privacy.NeighbouringRelation;
@@ -143,7 +147,7 @@ class SynthesisTest {
     setting.run(4, 3, 0, false, SynthesisListener.silent());
     Synthesis.Destination capped =
         new Synthesis.Destination(
-            folder.resolve("second"), false, setting.state(), OptionalDouble.of(5), false);
+            folder.resolve("second"), false, setting.state(), OptionalDouble.of(4.5), false);
     assertThrows(
         PrivacyBudgetException.class,
         () ->
@@ -400,5 +404,96 @@ class SynthesisTest {
     setting.run(8, 3, 0, false, SynthesisListener.silent());
     assertFalse(Files.exists(left.getParent()));
     assertTrue(Files.exists(other), "it belongs to another folder");
+  }
+
+  /** The training state of an unfinished run. */
+  private Path trainingState() throws IOException {
+    try (Stream<Path> all = Files.walk(setting.state().resolve("runs"))) {
+      return all.filter(path -> path.endsWith("training.safetensors")).findFirst().orElseThrow();
+    }
+  }
+
+  private static long updates(Path trainingState) {
+    try (Safetensors saved = Safetensors.open(trainingState)) {
+      return Long.parseLong(saved.metadata().get("updates"));
+    }
+  }
+
+  @Test
+  void aTrainingStateWithoutItsPaymentsIsNobodys() throws IOException {
+    assertThrows(
+        Stop.class,
+        () -> setting.run(Double.POSITIVE_INFINITY, 9, 0, false, stoppingAfter(5)));
+    Path left = trainingState();
+    assertEquals(5, updates(left));
+    Files.delete(left.resolveSibling("run.properties"));
+    assertThrows(Stop.class, () -> setting.run(8, 9, 0, false, stoppingAfter(2)));
+    assertEquals(2, updates(trainingState()), "the run began at the beginning");
+  }
+
+  @Test
+  void theTrainingStateOfAnotherRunIsRefused() throws IOException {
+    assertThrows(Stop.class, () -> setting.run(8, 9, 0, false, stoppingAfter(2)));
+    byte[] first = Files.readAllBytes(trainingState());
+    Synthesis.discard(setting.destination(false));
+    assertThrows(Stop.class, () -> setting.run(8, 9, 0, false, stoppingAfter(3)));
+    Files.write(trainingState(), first);
+    InputException refused =
+        assertThrows(
+            InputException.class, () -> setting.run(8, 9, 0, true, SynthesisListener.silent()));
+    assertTrue(refused.getMessage().contains("--discard"), refused.getMessage());
+    assertFalse(Files.exists(setting.out()));
+  }
+
+  @Test
+  void moreUpdatesThanWerePaidForAreRefused() throws IOException {
+    assertThrows(Stop.class, () -> setting.run(8, 9, 0, false, stoppingAfter(2)));
+    String name;
+    try (Safetensors saved = Safetensors.open(trainingState())) {
+      name = saved.metadata().get("run");
+    }
+    try (ModelFolder model = ModelFolder.open(setting.model());
+        Kernels kernels = Synthesis.kernels(TinySetting.execution());
+        TensorArena arena = new TensorArena()) {
+      Adapter adapter =
+          new Adapter(
+              model.config(), 2, 4, Adapter.linearRoles(model.config()), kernels, arena);
+      TrainingState state = new TrainingState(adapter, kernels, arena);
+      state.load(trainingState(), name, 2);
+      assertEquals(2, state.updates);
+      assertThrows(InputException.class, () -> state.load(trainingState(), name, 1));
+    }
+  }
+
+  /** A finished or forgotten run leaves nothing that a later one could take for its own. */
+  @Test
+  void nothingIsLeftOfARunThatIsForgotten() throws IOException {
+    assertThrows(Stop.class, () -> setting.run(8, 9, 0, false, stoppingAfter(2)));
+    Synthesis.discard(setting.destination(false));
+    try (Stream<Path> left = Files.list(setting.state().resolve("runs"))) {
+      assertEquals(0, left.filter(Files::isDirectory).count());
+    }
+  }
+
+  @Test
+  void theStatementProtectsThoseWhoseRecordsAreLimited() {
+    RunSettings person =
+        TinySetting.settings(
+            new RunSettings.Goal(
+                NeighbouringRelation.ADD_REMOVE, 8, OptionalDouble.empty(), ProtectedUnit.USER, 1),
+            3);
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> run(setting.source(), person, setting.destination(false)));
+    Synthesis.Source people =
+        source(
+            setting.data(),
+            setting.source().options().withUser("text", 2),
+            TinySetting.LABELS,
+            "notes");
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> run(people, TinySetting.settings(8, 3), setting.destination(false)));
+    assertFalse(Files.exists(StateFolder.ledgers(setting.state())));
   }
 }
