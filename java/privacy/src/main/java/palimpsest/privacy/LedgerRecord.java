@@ -34,7 +34,10 @@ public sealed interface LedgerRecord {
    */
   record Cap(double epsilon, double delta) implements LedgerRecord {
     public Cap {
-      if (!(epsilon > 0 && epsilon < Double.POSITIVE_INFINITY && delta >= PrivacyLoss.MIN_DELTA && delta < 1)) {
+      if (!(epsilon > 0
+          && epsilon < Double.POSITIVE_INFINITY
+          && delta >= PrivacyLoss.MIN_DELTA
+          && delta < 1)) {
         throw new IllegalArgumentException(
             "ledger cap: epsilon must be positive and finite, delta at least "
                 + PrivacyLoss.MIN_DELTA

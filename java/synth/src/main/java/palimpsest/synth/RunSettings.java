@@ -106,7 +106,12 @@ public record RunSettings(
     goal.delta.ifPresent(delta -> requireMeaning(delta, sizeBound));
     if (!(clipNorm >= MIN_CLIP_NORM && clipNorm <= MAX_CLIP_NORM)) {
       throw new IllegalArgumentException(
-          "the clip norm is " + clipNorm + "; it must be " + MIN_CLIP_NORM + " to " + MAX_CLIP_NORM);
+          "the clip norm is "
+              + clipNorm
+              + "; it must be "
+              + MIN_CLIP_NORM
+              + " to "
+              + MAX_CLIP_NORM);
     }
     if (maxTokens < 8 || maxTokens > 1 << 16) {
       throw new IllegalArgumentException(

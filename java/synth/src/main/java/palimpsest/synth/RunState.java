@@ -88,7 +88,8 @@ final class RunState implements AutoCloseable {
     if (unfinished) {
       read();
     } else {
-      // What a process that was killed at its start or its end left: no run may take it for its own.
+      // What a process that was killed at its start or its end left: no run may take it for its
+      // own.
       remove(folder);
     }
   }
@@ -204,11 +205,10 @@ final class RunState implements AutoCloseable {
   /** Whether the key of any of its processes was known to others. */
   boolean isInsecure(List<LedgerRecord> ledger) {
     return ledger.stream()
-        .anyMatch(
-            record ->
-                record instanceof LedgerRecord.RunStart start
-                    && ledgerRuns.contains(start.run())
-                    && start.insecure());
+        .anyMatch(record ->
+            record instanceof LedgerRecord.RunStart start
+                && ledgerRuns.contains(start.run())
+                && start.insecure());
   }
 
   /** Removes the folder: the run is done. */

@@ -111,8 +111,7 @@ class PrivateTrainingTest {
 
   private double[] train(MechanismSpec mechanism, List<Example> examples, ExecutionSpec execution)
       throws IOException {
-    return train(
-        mechanism, TUNING, examples, execution, () -> {}, update -> {});
+    return train(mechanism, TUNING, examples, execution, () -> {}, update -> {});
   }
 
   /** The adapter's parameters after training with the key that {@link #KEY_SEED} gives. */
@@ -260,13 +259,7 @@ class PrivateTrainingTest {
   void anEmptyDrawIsNoiseOfTheStepToTheBit() throws IOException {
     // R03, R18, R20: the sum is the stream's integers of this key, step and sigma C, once.
     List<Update> updates = new ArrayList<>();
-    train(
-        rare(),
-        TUNING,
-        examples(40),
-        execution(1, 64, 1),
-        () -> {},
-        updates::add);
+    train(rare(), TUNING, examples(40), execution(1, 64, 1), () -> {}, updates::add);
     assertEquals(3, updates.size());
     for (Update update : updates) {
       long[] expected = noise(rare(), update.number(), update.sums().length);
@@ -280,13 +273,7 @@ class PrivateTrainingTest {
   void theUpdateFollowsFromTheNoisyIntegers() throws IOException {
     List<Update> updates = new ArrayList<>();
     double[] trained =
-        train(
-            rare(),
-            TUNING,
-            examples(40),
-            execution(1, 64, 1),
-            () -> {},
-            updates::add);
+        train(rare(), TUNING, examples(40), execution(1, 64, 1), () -> {}, updates::add);
     assertArrayEquals(updates.getLast().after(), trained, "nothing moves them but the update");
     try (TensorArena arena = new TensorArena()) {
       int size = trained.length;
@@ -327,13 +314,7 @@ class PrivateTrainingTest {
         MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1, 1, 15, 40, 4, 1e-3);
     List<Example> examples = examples(40);
     List<Update> updates = new ArrayList<>();
-    train(
-        mechanism,
-        still,
-        examples,
-        execution(2, 200, 8),
-        () -> {},
-        updates::add);
+    train(mechanism, still, examples, execution(2, 200, 8), () -> {}, updates::add);
     List<Integer> sizes = new ArrayList<>();
     for (Update update : updates) {
       long[] expected = noise(mechanism, update.number(), update.sums().length);

@@ -20,6 +20,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.engine.weights.Safetensors;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
@@ -42,11 +43,12 @@ class SynthesisCrashTest {
 
   @TempDir Path folder;
 
-  /** The process that is killed. Its second argument is the least time of a step. */
+  /** The process that is killed. Its arguments: folder, steps, least time of a step. */
   static final class Victim {
     public static void main(String[] arguments) throws Exception {
       TinySetting setting = new TinySetting(Path.of(arguments[0]));
-      int stepMillis = Integer.parseInt(arguments[1]);
+      int steps = Integer.parseInt(arguments[1]);
+      int stepMillis = Integer.parseInt(arguments[2]);
       SynthesisListener slow =
           new SynthesisListener() {
             @Override
@@ -61,7 +63,7 @@ class SynthesisCrashTest {
               }
             }
           };
-      setting.run(8, STEPS, 4, unfinished(setting), slow);
+      setting.run(8, steps, 4, unfinished(setting), slow);
     }
   }
 
@@ -87,7 +89,7 @@ class SynthesisCrashTest {
     Random random = new Random(38);
     Set<Long> counts = new HashSet<>();
     for (int kill = 1; kill <= KILLS; kill++) {
-      Process victim = start(STEP_MILLIS);
+      Process victim = start(STEPS, STEP_MILLIS);
       // Every other kill falls while the process makes its ledger, its key and its first steps.
       boolean early = kill % 2 == 0;
       await(victim, early ? () -> ledgerBytes(setting) : () -> checkpointTime(setting));
@@ -101,10 +103,65 @@ class SynthesisCrashTest {
     }
     assertTrue(counts.size() > KILLS / 2, "kills must fall into training");
     assertFalse(Files.exists(setting.out()), "no output before the end");
-    assertEquals(0, start(0).waitFor(), "the last resumption finishes the run");
+    assertEquals(0, start(STEPS, 0).waitFor(), "the last resumption finishes the run");
     assertEquals(STEPS, checkLedger(setting, KILLS), "every planned step was paid for, none twice");
     assertTrue(Files.exists(setting.out().resolve(Synthesis.STATEMENT_JSON)));
-    assertFalse(unfinished(setting), "the run's private state is gone");
+    assertEquals(0, runFolders(setting), "the run's private state is gone");
+  }
+
+  /** Kills that fall after the last step: while it samples, writes, and removes its state. */
+  @Test
+  @Tag("R38")
+  void killedAfterItsLastStepNothingIsHalfWrittenOrPaidAgain() throws Exception {
+    TinySetting setting = new TinySetting(folder);
+    Random random = new Random(39);
+    int steps = 3;
+    for (int kill = 1; kill <= KILLS; kill++) {
+      Process victim = start(steps, 10);
+      while (victim.isAlive() && stepLines(setting) < steps) {
+        Thread.sleep(1);
+      }
+      victim.waitFor(random.nextInt(150), TimeUnit.MILLISECONDS);
+      victim.destroyForcibly().waitFor();
+      if (!Files.exists(setting.out())) {
+        assertEquals(0, start(steps, 0).waitFor(), "the run is resumed");
+      }
+      assertTrue(Files.exists(setting.out().resolve(Synthesis.STATEMENT_TEXT)), "whole or absent");
+      assertTrue(Files.exists(setting.out().resolve(Synthesis.RECORDS_JSONL)), "whole or absent");
+      assertEquals(steps, stepsPaid(setting), "nothing is paid again");
+      Synthesis.discard(setting.destination(false));
+      assertEquals(0, runFolders(setting), "nothing is left for a later run to find");
+      AtomicFiles.deleteTree(setting.out());
+      AtomicFiles.deleteTree(setting.state());
+    }
+  }
+
+  private static long stepsPaid(TinySetting setting) {
+    Path directory = setting.state().resolve("ledgers");
+    return Ledger.exists(directory, "notes")
+        ? Ledger.read(directory, "notes").stream()
+            .filter(LedgerRecord.Step.class::isInstance)
+            .count()
+        : 0;
+  }
+
+  /** The steps in a ledger that another process may be writing. */
+  private static long stepLines(TinySetting setting) throws IOException {
+    Path file = ledgerFile(setting);
+    return Files.exists(file)
+        ? Files.readAllLines(file).stream().filter(line -> line.contains("\"step\"")).count()
+        : 0;
+  }
+
+  /** How many runs have a folder of private state. */
+  private static long runFolders(TinySetting setting) throws IOException {
+    Path runs = setting.state().resolve("runs");
+    if (!Files.isDirectory(runs)) {
+      return 0;
+    }
+    try (Stream<Path> folders = Files.list(runs)) {
+      return folders.filter(Files::isDirectory).count();
+    }
   }
 
   private interface Figure {
@@ -112,8 +169,12 @@ class SynthesisCrashTest {
   }
 
   private static long ledgerBytes(TinySetting setting) throws IOException {
-    Path file = setting.state().resolve("ledgers").resolve("notes.ledger");
+    Path file = ledgerFile(setting);
     return Files.exists(file) ? Files.size(file) : 0;
+  }
+
+  private static Path ledgerFile(TinySetting setting) {
+    return setting.state().resolve("ledgers").resolve("notes.ledger");
   }
 
   private static long checkpointTime(TinySetting setting) throws IOException {
@@ -131,7 +192,7 @@ class SynthesisCrashTest {
     }
   }
 
-  private Process start(int stepMillis) throws Exception {
+  private Process start(int steps, int stepMillis) throws Exception {
     List<String> command = new ArrayList<>();
     command.add(ProcessHandle.current().info().command().orElseThrow());
     command.add("--enable-native-access=ALL-UNNAMED");
@@ -143,6 +204,7 @@ class SynthesisCrashTest {
     command.add(System.getProperty("java.class.path"));
     command.add(Victim.class.getName());
     command.add(folder.toString());
+    command.add(Integer.toString(steps));
     command.add(Integer.toString(stepMillis));
     return new ProcessBuilder(command).inheritIO().start();
   }

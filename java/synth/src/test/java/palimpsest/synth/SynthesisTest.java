@@ -422,8 +422,7 @@ class SynthesisTest {
   @Test
   void aTrainingStateWithoutItsPaymentsIsNobodys() throws IOException {
     assertThrows(
-        Stop.class,
-        () -> setting.run(Double.POSITIVE_INFINITY, 9, 0, false, stoppingAfter(5)));
+        Stop.class, () -> setting.run(Double.POSITIVE_INFINITY, 9, 0, false, stoppingAfter(5)));
     Path left = trainingState();
     assertEquals(5, updates(left));
     Files.delete(left.resolveSibling("run.properties"));
@@ -456,8 +455,7 @@ class SynthesisTest {
         Kernels kernels = Synthesis.kernels(TinySetting.execution());
         TensorArena arena = new TensorArena()) {
       Adapter adapter =
-          new Adapter(
-              model.config(), 2, 4, Adapter.linearRoles(model.config()), kernels, arena);
+          new Adapter(model.config(), 2, 4, Adapter.linearRoles(model.config()), kernels, arena);
       TrainingState state = new TrainingState(adapter, kernels, arena);
       state.load(trainingState(), name, 2);
       assertEquals(2, state.updates);
