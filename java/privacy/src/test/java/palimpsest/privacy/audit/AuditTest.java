@@ -9,7 +9,10 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import palimpsest.privacy.Accountant;
 import palimpsest.privacy.AnalyticGaussian;
+import palimpsest.privacy.MechanismSpec;
+import palimpsest.privacy.NeighbouringRelation;
 import palimpsest.testing.Shared;
 
 class AuditTest {
@@ -67,6 +70,58 @@ class AuditTest {
     assertTrue(caught >= 58, "halved noise caught in " + caught + " of 60 audits");
   }
 
+  /** Likelihood ratios of a coordinate that a sampled canary would have moved by 1. */
+  private static double[] sampled(Random random, int n, double q, int steps, double s, boolean in) {
+    return random
+        .doubles(n)
+        .map(u -> {
+          double score = 0;
+          for (int t = 0; t < steps; t++) {
+            double x = s * random.nextGaussian() + (in && random.nextDouble() < q ? 1 : 0);
+            score += Math.log1p(q * Math.expm1((2 * x - 1) / (2 * s * s)));
+          }
+          return score;
+        })
+        .toArray();
+  }
+
+  @Test
+  void subsampledBoundHoldsAndCatchesHalvedNoise() {
+    double q = 0.1;
+    int steps = 60;
+    double s = 0.8;
+    MechanismSpec claim =
+        MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, s, 1, 10, 100, steps, 1e-5);
+    double claimed = Accountant.of(claim).epsilon(1e-5).upper();
+    SubsampledAudit audit = new SubsampledAudit(claim);
+    Random random = new Random(11);
+    int broken = 0;
+    for (int run = 0; run < 6; run++) {
+      double[] others = sampled(random, 1000, q, steps, s, false);
+      double bound = audit.epsilonBelow(sampled(random, 1000, q, steps, s, true), others, 1e-3);
+      assertTrue(bound > 0.2 * claimed, "a bound this low shows nothing: " + bound);
+      broken += bound > claimed ? 1 : 0;
+      double half = s / 2;
+      double[] halvedOthers = sampled(random, 1000, q, steps, half, false);
+      double halved =
+          audit.epsilonBelow(sampled(random, 1000, q, steps, half, true), halvedOthers, 1e-3);
+      assertTrue(halved > claimed, "halved noise is not seen: " + halved + " of " + claimed);
+    }
+    assertEquals(0, broken, "bounds above the claim at significance 1e-3");
+  }
+
+  @Test
+  void subsampledBoundIsTheGaussianOneWithoutSampling() {
+    MechanismSpec claim =
+        MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1, 1, 100, 100, 1, 1e-5);
+    Random random = new Random(12);
+    double[] members = normal(random, 2000, 1.2);
+    double[] others = normal(random, 2000, 0);
+    double gaussian = GaussianAudit.epsilonBelow(members, others, 0.05, 1e-5);
+    double family = new SubsampledAudit(claim).epsilonBelow(members, others, 0.05);
+    assertTrue(family <= gaussian && family > 0.9 * gaussian, family + " of " + gaussian);
+  }
+
   @Test
   void equalScoresShowNothing() {
     double[] same = new double[100];
@@ -78,10 +133,10 @@ class AuditTest {
   @Test
   void confidenceLimitOfARate() {
     // No hit in n trials: the limit solves (1 - p)^n = significance.
-    assertEquals(1 - Math.pow(0.025, 0.01), GaussianAudit.upperLimit(0, 100, 0.025), 1e-12);
-    assertEquals(1, GaussianAudit.upperLimit(100, 100, 0.025));
+    assertEquals(1 - Math.pow(0.025, 0.01), ErrorRates.upperLimit(0, 100, 0.025), 1e-12);
+    assertEquals(1, ErrorRates.upperLimit(100, 100, 0.025));
     // All but one of n: 1 - p^n = significance.
-    assertEquals(Math.pow(0.975, 0.1), GaussianAudit.upperLimit(9, 10, 0.025), 1e-12);
+    assertEquals(Math.pow(0.975, 0.1), ErrorRates.upperLimit(9, 10, 0.025), 1e-12);
   }
 
   @Test
