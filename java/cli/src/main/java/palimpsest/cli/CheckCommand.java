@@ -5,7 +5,9 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
+import palimpsest.synth.text.InputException;
 import palimpsest.synth.text.Labels;
 import palimpsest.synth.text.Problem;
 import palimpsest.synth.text.RecordOptions;
@@ -37,10 +39,22 @@ final class CheckCommand extends Verb {
   @Override
   public Integer call() {
     RecordOptions options = data.records();
-    Labels labels = data.declaredLabels().orElseGet(() -> Labels.fromData(file, options));
+    Optional<String> hint = Records.hint(file, options).map(words -> file + ": " + words);
+    Labels labels = data.declaredLabels().orElseGet(() -> found(options, hint));
     List<Problem> problems = Records.check(file, options, labels);
-    print(fields(labels, problems), text(labels, problems));
+    Map<String, Object> fields = fields(labels, problems);
+    hint.ifPresent(line -> fields.put("hint", line));
+    print(fields, hint.map(line -> line + "\n").orElse("") + text(labels, problems));
     return ExitCode.DONE;
+  }
+
+  /** The labels in the file; where there are none, a file of another kind is the likelier cause. */
+  private Labels found(RecordOptions options, Optional<String> hint) {
+    try {
+      return Labels.fromData(file, options);
+    } catch (InputException e) {
+      throw hint.map(InputException::new).orElse(e);
+    }
   }
 
   private Map<String, Object> fields(Labels labels, List<Problem> problems) {

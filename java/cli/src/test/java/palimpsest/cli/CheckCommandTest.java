@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -55,6 +56,18 @@ class CheckCommandTest {
   private static JsonNode json(CommandLineRun run) throws IOException {
     assertEquals(ExitCode.DONE, run.exitCode(), run.err());
     return new ObjectMapper().readTree(run.out());
+  }
+
+  @Test
+  void aFileOfAnotherKindGetsAHint() throws IOException {
+    byte[] wide = "{\"t\":\"x\"}\n".getBytes(StandardCharsets.UTF_16);
+    String file = Files.write(folder.resolve("a.jsonl"), wide).toString();
+    CommandLineRun run = CommandLineRun.of("check", file, "--text", "t");
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    assertTrue(run.out().startsWith(file + ": is UTF-16; save it as UTF-8\n"), run.out());
+    JsonNode fields = json(CommandLineRun.of("check", file, "--text", "t", "--json"));
+    assertTrue(fields.get("hint").asText().contains("UTF-16"));
+    assertBadInput(CommandLineRun.of("check", file, "--text", "t", "--label", "l"), "UTF-16");
   }
 
   @Test

@@ -1,14 +1,20 @@
 package palimpsest.synth.text;
 
 import java.io.BufferedInputStream;
+import java.io.EOFException;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.zip.GZIPInputStream;
+import java.util.zip.ZipException;
 
-/** A file's bytes, unpacked if it is gzip, with caps on their number and on the packing ratio. */
+/**
+ * A file's bytes, unpacked if its name says gzip, with caps on their number and on the packing
+ * ratio.
+ */
 final class CappedInput extends FilterInputStream {
   /** Ratios below this are not looked at: a small file may well pack better than any cap. */
   private static final long RATIO_FROM = 64L << 20;
@@ -29,45 +35,34 @@ final class CappedInput extends FilterInputStream {
   }
 
   /**
-   * Opens a file.
+   * Opens a file: as gzip exactly when its name ends in .gz. Its first bytes have no say, since
+   * they may be a record's.
    *
-   * @throws InputException if it is missing, empty, or not the kind its name says
+   * @throws InputException if it is a folder, or gzip by its name and nothing that can be unpacked
    */
   static CappedInput open(Path path, RecordOptions.Limits limits) throws IOException {
     String name = path.toString();
     if (Files.isDirectory(path)) {
       throw new InputException(name + ": is a folder; name a file");
     }
-    BufferedInputStream raw = new BufferedInputStream(Files.newInputStream(path), 1 << 16);
+    boolean gzip = name.toLowerCase(Locale.ROOT).endsWith(".gz");
+    Counter packed = new Counter(new BufferedInputStream(Files.newInputStream(path), 1 << 16));
     try {
-      raw.mark(4);
-      int head = 0;
-      for (int i = 0; i < 4; i++) {
-        head = head << 8 | Math.max(0, raw.read());
-      }
-      raw.reset();
-      Counter packed = new Counter(raw);
-      boolean gzip = head >>> 16 == 0x1F8B;
-      checkKind(name, head, gzip);
       InputStream in = gzip ? new GZIPInputStream(packed, 1 << 16) : packed;
       return new CappedInput(name, in, packed, limits, gzip);
+    } catch (ZipException | EOFException _) {
+      packed.close();
+      throw damaged(name);
     } catch (IOException | RuntimeException e) {
-      raw.close();
+      packed.close();
       throw e;
     }
   }
 
-  private static void checkKind(String name, int head, boolean gzip) {
-    if (name.endsWith(".gz") && !gzip) {
-      throw new InputException(name + ": is not gzip though its name ends in .gz; rename it");
-    }
-    if (head == 0x504B0304 || head == 0x50415231) {
-      throw new InputException(
-          name + ": is a zip or parquet file; write the records as CSV, TSV or JSON lines");
-    }
-    if (head >>> 16 == 0xFFFE || head >>> 16 == 0xFEFF) {
-      throw new InputException(name + ": is UTF-16; save it as UTF-8");
-    }
+  private static InputException damaged(String name) {
+    return new InputException(
+        name
+            + ": ends in .gz and cannot be unpacked; pack it again, or rename it if it is no gzip");
   }
 
   @Override
@@ -78,7 +73,12 @@ final class CappedInput extends FilterInputStream {
 
   @Override
   public int read(byte[] buffer, int from, int length) throws IOException {
-    int count = super.read(buffer, from, length);
+    int count;
+    try {
+      count = super.read(buffer, from, length);
+    } catch (ZipException | EOFException _) {
+      throw damaged(name);
+    }
     bytes += Math.max(0, count);
     if (bytes > limits.fileBytes()) {
       throw new InputException(

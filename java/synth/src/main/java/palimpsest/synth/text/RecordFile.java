@@ -75,7 +75,7 @@ final class RecordFile {
     if (header && !nextFilled(rows)) {
       throw new InputException(name + ": is empty; give a file with records");
     }
-    Fields fields = fields(format, header ? rows.bytes() : null);
+    Fields fields = fields(format, header ? header(rows) : null);
     boolean any = false;
     while (nextFilled(rows)) {
       any = true;
@@ -84,6 +84,16 @@ final class RecordFile {
     if (!any) {
       throw new InputException(name + ": has no records; give a file with records");
     }
+  }
+
+  /** The header line, which is public, and which no file of another kind has. */
+  private byte[] header(Rows rows) {
+    byte[] line = rows.bytes();
+    MagicBytes.hint(line)
+        .ifPresent(hint -> {
+          throw new InputException(name + ": " + hint);
+        });
+    return line;
   }
 
   private static boolean nextFilled(Rows rows) throws IOException {

@@ -1,11 +1,13 @@
 package palimpsest.synth.text;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * The private records in memory: a label index and a text each. Reading never stops on a record: a
@@ -48,6 +50,20 @@ public final class Records {
     List<Problem> problems = new ArrayList<>();
     scan(path, options, labels, new Records(), problems, MAX_PROBLEMS);
     return problems;
+  }
+
+  /**
+   * What the file seems to be instead of text records, by its first bytes; for the owner alone,
+   * since without a header they are a record's.
+   *
+   * @return words that follow the file's name
+   */
+  public static Optional<String> hint(Path path, RecordOptions options) {
+    try (CappedInput in = CappedInput.open(path, options.limits())) {
+      return MagicBytes.hint(in.readNBytes(MagicBytes.LENGTH));
+    } catch (IOException e) {
+      throw InputException.unreadable(path.toString(), e);
+    }
   }
 
   private static void scan(

@@ -240,18 +240,42 @@ class RecordsTest {
     refused("is empty", file("e.csv", ""), TEXT_LABEL);
     refused("no records", file("f.csv", "label,text\n\n"), TEXT_LABEL);
     refused("no records", file("e.jsonl", ""), TEXT_LABEL);
-    refused("not gzip", file("g.csv.gz", "label,text\na,x\n"), TEXT_LABEL);
+    refused("cannot be unpacked", file("g.csv.gz", "label,text\na,x\n"), TEXT_LABEL);
+    refused("cannot be unpacked", file("h.csv.GZ", ""), TEXT_LABEL);
     refused("format", file("g.dat", "label,text\na,x\n"), TEXT_LABEL);
     refused("zip or parquet", file("h.csv", "PK\u0003\u0004"), TEXT_LABEL);
     refused(
         "UTF-16", file("i.csv", "label,text\na,x".getBytes(StandardCharsets.UTF_16)), TEXT_LABEL);
+    refused("add .gz", file("l.csv", gzip(new byte[] {1, 2})), TEXT_LABEL);
     refused("no record can be used", csv, TEXT_LABEL, Labels.of(List.of("z")));
-    byte[] cut = gzip("label,text\na,secret words\n".repeat(99).getBytes(StandardCharsets.UTF_8));
-    refused("cannot be read", file("j.csv.gz", Arrays.copyOf(cut, cut.length - 12)), TEXT_LABEL);
+    byte[] packed =
+        gzip("label,text\na,secret words\n".repeat(99).getBytes(StandardCharsets.UTF_8));
+    byte[] cut = Arrays.copyOf(packed, packed.length - 12);
+    refused("cannot be unpacked", file("j.csv.gz", cut), TEXT_LABEL);
+    packed[packed.length - 5] ^= 1;
+    refused("cannot be unpacked", file("m.csv.gz", packed), TEXT_LABEL);
     RecordOptions.Limits few = new RecordOptions.Limits(1 << 20, 1 << 10, 1, 100);
     refused("over 1 records", file("k.csv", "label,text\na,x\na,y\n"), TEXT_LABEL.withLimits(few));
     RecordOptions.Limits small = new RecordOptions.Limits(10, 1 << 10, 9, 100);
     refused("over 10 bytes", csv, TEXT_LABEL.withLimits(small));
+  }
+
+  /** What other kinds of file start with. */
+  private static final List<String> MAGIC =
+      List.of("PAR1\u0015", "PK\u0003\u0004", "\u00FF\u00FE", "\u00FE\u00FF", "\u001F\u008B");
+
+  @Test
+  void theFirstRecordsBytesDoNotSayWhatTheFileIs() throws IOException {
+    RecordOptions textFirst = RecordOptions.of(List.of("1"), "2").withHeader(false);
+    for (String magic : MAGIC) {
+      byte[] rows = (magic + "x\ta\nnext\ta\n").getBytes(StandardCharsets.ISO_8859_1);
+      for (Path tsv : List.of(file("d.tsv", rows), file("d.tsv.Gz", gzip(rows)))) {
+        assertEquals(2, Records.read(tsv, textFirst, AB).size(), "a record like the others");
+        assertTrue(Records.hint(tsv, textFirst).isPresent(), "its owner may be told");
+      }
+    }
+    assertEquals(Optional.empty(), Records.hint(file("d.tsv", "PAR1\tx\n"), NUMBERED));
+    assertEquals(Optional.empty(), Records.hint(file("e.tsv", "P"), NUMBERED));
   }
 
   private static void refused(String message, Path path, RecordOptions options) {
