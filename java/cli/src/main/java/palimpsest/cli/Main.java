@@ -27,6 +27,7 @@ import picocli.CommandLine.ParseResult;
       SynthesizeCommand.class,
       TrainCommand.class,
       SampleCommand.class,
+      AuditCommand.class,
       EpsilonCommand.class,
       CalibrateCommand.class,
       CheckCommand.class,

@@ -2,6 +2,7 @@ package palimpsest.synth;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 import java.util.function.LongConsumer;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.model.Decoder;
@@ -10,6 +11,7 @@ import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.BatchGradient;
 import palimpsest.engine.train.ClippedSum;
 import palimpsest.engine.train.Example;
+import palimpsest.engine.train.ExampleGradients;
 import palimpsest.engine.train.LoraGradients;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.MechanismSpec;
@@ -28,46 +30,75 @@ import palimpsest.privacy.SecretKey;
  * (DP-SGD, Abadi et al. 2016, with the integer mechanism of docs/privacy.md).
  */
 final class PrivateTraining implements AutoCloseable {
-  private final Decoder decoder;
+  /** What is made of a noisy sum: post-processing, whatever it does. */
+  @FunctionalInterface
+  interface Update {
+    /**
+     * @param sums I64 [P]: clipped gradients and noise, in grid steps
+     * @param scale turns a sum into an average gradient
+     * @param step from 1
+     */
+    void apply(Tensor sums, double scale, long step);
+  }
+
+  private final Kernels kernels;
   private final MechanismSpec mechanism;
-  private final TuningSpec tuning;
-  private final TrainingState state;
+  private final int gridBits;
+  private final Update update;
   private final TensorArena arena = new TensorArena();
   private final ClippedSum sum;
   private final BatchGradient gradient;
 
   /**
    * @param mechanism all planned steps, including those of earlier runs that are resumed
-   * @param state where training starts; its adapter is trained
+   * @param gridBits C is 2^gridBits grid steps
+   * @param size P, the number of trained parameters
+   * @param gradients makes a worker's buffers
+   * @param update gets the noisy sum of each step
    */
   PrivateTraining(
+      Kernels kernels,
+      MechanismSpec mechanism,
+      int gridBits,
+      long size,
+      int workers,
+      Function<TensorArena, ExampleGradients> gradients,
+      Update update) {
+    this.kernels = kernels;
+    this.mechanism = mechanism;
+    this.gridBits = gridBits;
+    this.update = update;
+    sum = emptySum(size);
+    gradient = new BatchGradient(workers, () -> gradients.apply(arena), () -> emptySum(size));
+  }
+
+  /**
+   * Training of an adapter.
+   *
+   * @param state where training starts; its adapter is trained
+   */
+  static PrivateTraining of(
       Decoder decoder,
       TrainingState state,
       MechanismSpec mechanism,
       TuningSpec tuning,
       ExecutionSpec execution) {
-    this.decoder = decoder;
-    this.mechanism = mechanism;
-    this.tuning = tuning;
-    this.state = state;
-    Kernels kernels = decoder.kernels();
-    long size = state.adapter.size();
-    sum = emptySum(kernels, size);
-    gradient =
-        new BatchGradient(
-            execution.workers(),
-            () ->
-                new LoraGradients(
-                    decoder,
-                    state.adapter,
-                    execution.groupRows(),
-                    execution.groupExamples(),
-                    arena),
-            () -> emptySum(kernels, size));
+    return new PrivateTraining(
+        decoder.kernels(),
+        mechanism,
+        tuning.gridBits(),
+        state.adapter.size(),
+        execution.workers(),
+        arena ->
+            new LoraGradients(
+                decoder, state.adapter, execution.groupRows(), execution.groupExamples(), arena),
+        (sums, scale, step) ->
+            state.update(
+                decoder.kernels(), sums, scale, tuning.optimizer(step, mechanism.steps())));
   }
 
-  private ClippedSum emptySum(Kernels kernels, long size) {
-    return new ClippedSum(kernels, size, mechanism.clipNorm(), tuning.gridBits(), arena);
+  private ClippedSum emptySum(long size) {
+    return new ClippedSum(kernels, size, mechanism.clipNorm(), gridBits, arena);
   }
 
   /**
@@ -113,8 +144,7 @@ final class PrivateTraining implements AutoCloseable {
   private void addNoise(NoiseStream noise, SecretKey key, long step) {
     Tensor sums = sum.sums();
     double sigma = mechanism.noiseMultiplier() * sum.sensitivity();
-    decoder
-        .kernels()
+    kernels
         .noise()
         .accumulate(
             sums,
@@ -127,20 +157,8 @@ final class PrivateTraining implements AutoCloseable {
 
   private void update(long step) {
     double scale = sum.gridStep() / mechanism.expectedBatch();
-    state.updates++;
-    decoder
-        .kernels()
-        .optimizer()
-        .update(
-            sum.sums(),
-            scale,
-            tuning.optimizer(step, mechanism.steps()),
-            state.updates,
-            state.adapter.parameters(),
-            state.firstMoment,
-            state.secondMoment);
+    update.apply(sum.sums(), scale, step);
     sum.clear();
-    state.adapter.pack();
   }
 
   @Override

@@ -345,7 +345,7 @@ public final class Synthesis {
     runState.requireSameData(data);
     try (SecretKey key = SecretKey.fromOperatingSystem();
         PrivateTraining training =
-            new PrivateTraining(decoder, state, plan.mechanism(), plan.tuning(), execution)) {
+            PrivateTraining.of(decoder, state, plan.mechanism(), plan.tuning(), execution)) {
       Ledger.Run run = ledger.startRun(plan.mechanism().withSteps((int) (steps - paid)), key);
       runState.paidBy(run.start().run(), data);
       training.run(

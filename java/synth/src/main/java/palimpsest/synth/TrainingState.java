@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
 import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.model.Adapter;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
@@ -34,6 +35,20 @@ final class TrainingState {
     this.adapter = adapter;
     firstMoment = arena.allocate(kernels.wide(), adapter.size());
     secondMoment = arena.allocate(kernels.wide(), adapter.size());
+  }
+
+  /**
+   * One update of the adapter.
+   *
+   * @param sums I64 [P], noisy
+   * @param scale turns a sum into an average gradient
+   */
+  void update(Kernels kernels, Tensor sums, double scale, Optimizer.AdamW settings) {
+    updates++;
+    kernels
+        .optimizer()
+        .update(sums, scale, settings, updates, adapter.parameters(), firstMoment, secondMoment);
+    adapter.pack();
   }
 
   /**

@@ -135,7 +135,7 @@ class PrivateTrainingTest {
                 ledgers, "notes", ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE)) {
       TrainingState state = new TrainingState(adapter(decoder, arena), kernels, arena);
       try (PrivateTraining training =
-          new PrivateTraining(decoder, state, mechanism, tuning, execution)) {
+          PrivateTraining.of(decoder, state, mechanism, tuning, execution)) {
         training.run(examples, ledger.startRun(mechanism, key), key, 1, save, step -> {});
       }
       return values(state.adapter.parameters());

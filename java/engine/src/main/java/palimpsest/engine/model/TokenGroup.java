@@ -131,7 +131,8 @@ public final class TokenGroup {
     return headStart[example];
   }
 
-  Tensor ids() {
+  /** The tokens that the rows read, I32 [rows]. */
+  public Tensor ids() {
     return ids.reshape(rows);
   }
 

@@ -1,0 +1,202 @@
+package palimpsest.synth;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.IntStream;
+import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.train.Example;
+import palimpsest.engine.weights.AtomicFiles;
+import palimpsest.privacy.Accountant;
+import palimpsest.privacy.ChaCha20;
+import palimpsest.privacy.Ledger;
+import palimpsest.privacy.MechanismSpec;
+import palimpsest.privacy.NeighbouringRelation;
+import palimpsest.privacy.ProtectedUnit;
+import palimpsest.privacy.Purpose;
+import palimpsest.privacy.SecretKey;
+import palimpsest.privacy.audit.GaussianAudit;
+import palimpsest.privacy.audit.OneRunAudit;
+import palimpsest.privacy.audit.SubsampledAudit;
+
+/**
+ * Attacks the private step itself: the real payments, sampler, clipped sum and noise, with canaries
+ * in the place of records, each in the data or not by the toss of a coin. The attacker sees every
+ * noisy sum, as the guarantee supposes, and tells from them which canaries were in. How well that
+ * goes bounds epsilon from below; a bound above the claim shows a fault (Nasr et al. 2023; Steinke,
+ * Nasr and Jagielski 2023).
+ *
+ * <p>One object serves many audits of a claim. Not thread-safe.
+ */
+public final class GradientAudit {
+  private static final int GRID_BITS = 24;
+
+  /** Share of the canaries that the one-run attacker guesses to be in, and as many to be out. */
+  private static final double GUESSED = 0.1;
+
+  /**
+   * What an audit found.
+   *
+   * @param claimed upper bound of epsilon that the accountant gives
+   * @param shown epsilon is not below this, if the noise is Gaussian, whatever its size
+   * @param shownByGuessing epsilon is not below this, whatever the mechanism is
+   * @param significance each bound is wrong with at most this probability
+   */
+  public record Result(
+      double claimed, double shown, double shownByGuessing, int canaries, double significance) {
+    /** Whether the attack gains more than the claim allows. */
+    public boolean refutesTheClaim() {
+      return shown > claimed || shownByGuessing > claimed;
+    }
+  }
+
+  private final MechanismSpec claim;
+  private final double claimed;
+  private final SubsampledAudit bounds;
+
+  /**
+   * Audits of one claim.
+   *
+   * @param claim add or remove one record, with noise
+   */
+  public GradientAudit(MechanismSpec claim) {
+    if (claim.nonPrivate()
+        || claim.relation() != NeighbouringRelation.ADD_REMOVE
+        || claim.unit() != ProtectedUnit.RECORD) {
+      throw new IllegalArgumentException(
+          "audit: the claim must be about adding or removing one record, with noise");
+    }
+    this.claim = claim;
+    claimed = Accountant.of(claim).epsilon(claim.delta()).upper();
+    bounds = new SubsampledAudit(claim);
+  }
+
+  /** What the accountant says that the claim costs. */
+  public double claimed() {
+    return claimed;
+  }
+
+  /**
+   * One audit of a run that is made as it is claimed to be.
+   *
+   * @param canaries how many, in the data or not; at least 100
+   * @param significance the chance that a bound may be wrong
+   */
+  public Result run(Kernels kernels, int canaries, double significance) {
+    return run(claim, kernels, canaries, significance);
+  }
+
+  /**
+   * One audit of a run that is made otherwise than claimed: tests plant faults so.
+   *
+   * @param made what really happens
+   */
+  Result run(MechanismSpec made, Kernels kernels, int canaries, double significance) {
+    if (canaries < 100) {
+      throw new IllegalArgumentException("audit: fewer than 100 canaries show nothing");
+    }
+    boolean[] in = new boolean[canaries];
+    double[] scores = new double[canaries];
+    attack(made, kernels, in, scores);
+    double[] members = scoresOf(in, scores, true);
+    double[] others = scoresOf(in, scores, false);
+    double shown =
+        claim.samplesEveryRecord()
+            ? GaussianAudit.epsilonBelow(members, others, significance, claim.delta())
+            : bounds.epsilonBelow(members, others, significance);
+    return new Result(claimed, shown, guess(in, scores, significance), canaries, significance);
+  }
+
+  /** Trains on the canaries that are in; a canary's score is the likelihood ratio of being in. */
+  private void attack(MechanismSpec made, Kernels kernels, boolean[] in, double[] scores) {
+    Path ledgers = temporaryFolder();
+    try (SecretKey key = SecretKey.fromOperatingSystem();
+        Ledger ledger = Ledger.create(ledgers, "audit", made.unit(), made.relation());
+        PrivateTraining training =
+            new PrivateTraining(
+                kernels,
+                made,
+                GRID_BITS,
+                in.length,
+                1,
+                arena -> new CanaryGradients(kernels, in.length, arena),
+                (sums, scale, step) -> score(sums, scores))) {
+      toss(key, in);
+      List<Example> members = new ArrayList<>();
+      for (int i = 0; i < in.length; i++) {
+        if (in[i]) {
+          members.add(CanaryGradients.canary(i));
+        }
+      }
+      training.run(members, ledger.startRun(made, key), key, 1, () -> {}, _ -> {});
+    } finally {
+      AtomicFiles.deleteTree(ledgers);
+    }
+  }
+
+  private static void toss(SecretKey key, boolean[] in) {
+    int[] words = new int[ChaCha20.BLOCK_WORDS];
+    for (int i = 0; i < in.length; i++) {
+      int bit = i % (32 * words.length);
+      if (bit == 0) {
+        ChaCha20.blocks(key, Purpose.CANARIES, 0, i / (32 * words.length), 1, words);
+      }
+      in[i] = (words[bit / 32] >>> bit % 32 & 1) == 1;
+    }
+  }
+
+  /**
+   * Adds the logarithm of the likelihood ratio of one noisy sum: the best that an attacker who
+   * believes the claim can do (Neyman and Pearson 1933).
+   */
+  private void score(Tensor sums, double[] scores) {
+    double q = claim.samplingRate();
+    double s = claim.noiseMultiplier();
+    for (int i = 0; i < scores.length; i++) {
+      double x = Math.scalb((double) sums.getLong(i), -GRID_BITS);
+      double ratio = (2 * x - 1) / (2 * s * s);
+      scores[i] +=
+          ratio < 30
+              ? Math.log1p(q * Math.expm1(ratio))
+              : ratio + Math.log(q) + Math.log1p((1 - q) / q * Math.exp(-ratio));
+    }
+  }
+
+  private static double[] scoresOf(boolean[] in, double[] scores, boolean wanted) {
+    return IntStream.range(0, in.length)
+        .filter(i -> in[i] == wanted)
+        .mapToDouble(i -> scores[i])
+        .toArray();
+  }
+
+  /**
+   * Names the highest scores members and as many of the lowest not: how many was settled before.
+   */
+  private double guess(boolean[] in, double[] scores, double significance) {
+    int each = (int) (GUESSED * in.length);
+    int[] order =
+        IntStream.range(0, in.length)
+            .boxed()
+            .sorted(Comparator.comparingDouble(i -> scores[i]))
+            .mapToInt(Integer::intValue)
+            .toArray();
+    int correct = 0;
+    for (int i = 0; i < each; i++) {
+      correct += (in[order[i]] ? 0 : 1) + (in[order[order.length - 1 - i]] ? 1 : 0);
+    }
+    return new OneRunAudit(in.length, 2 * each, correct).epsilonBelow(claim.delta(), significance);
+  }
+
+  private static Path temporaryFolder() {
+    try {
+      return Files.createTempDirectory("palimpsest-audit");
+    } catch (IOException e) {
+      throw new UncheckedIOException("audit: no temporary folder can be made", e);
+    }
+  }
+}
