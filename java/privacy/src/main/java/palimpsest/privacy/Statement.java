@@ -229,6 +229,8 @@ public record Statement(
     content.put("epsilonLower", number(nonPrivate() ? Double.POSITIVE_INFINITY : epsilon.lower()));
     content.put("epsilonRenyi", number(nonPrivate() ? Double.POSITIVE_INFINITY : epsilon.renyi()));
     content.put("delta", spec.delta());
+    content.put("mechanism", spec.nonPrivate() ? "none" : "rounded-gaussian");
+    content.put("clipping", "verified-integer");
     content.put("sampler", "poisson");
     content.put(
         "samplingThreshold",

@@ -165,7 +165,7 @@ class StatementTest {
       assertEquals("record", json.get("unit").asText());
       assertEquals(1.2e-5, json.get("delta").asDouble());
       assertEquals("153722867280912930", json.get("samplingThreshold").asText());
-      assertEquals(24, json.size());
+      assertEquals(26, json.size());
     }
   }
 }

@@ -433,6 +433,7 @@ public final class Synthesis {
     Map<String, Object> content = new LinkedHashMap<>(statement.content());
     Map<String, Object> made = new LinkedHashMap<>();
     made.put("baseModel", baseName());
+    made.put("baseModelOverlap", "unknown");
     made.put("method", "lora");
     made.put("rank", plan.tuning().rank());
     made.put("alpha", plan.tuning().alpha());
