@@ -11,27 +11,16 @@ import java.util.Locale;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 
-/**
- * A file's bytes, unpacked if its name says gzip, with caps on their number and on the packing
- * ratio.
- */
+/** A file's bytes, unpacked if its name says gzip, with a cap on their number. */
 final class CappedInput extends FilterInputStream {
-  /** Ratios below this are not looked at: a small file may well pack better than any cap. */
-  private static final long RATIO_FROM = 64L << 20;
-
   private final String name;
-  private final Counter packed;
   private final RecordOptions.Limits limits;
-  private final boolean gzip;
   private long bytes;
 
-  private CappedInput(
-      String name, InputStream in, Counter packed, RecordOptions.Limits limits, boolean gzip) {
+  private CappedInput(String name, InputStream in, RecordOptions.Limits limits) {
     super(in);
     this.name = name;
-    this.packed = packed;
     this.limits = limits;
-    this.gzip = gzip;
   }
 
   /**
@@ -46,15 +35,14 @@ final class CappedInput extends FilterInputStream {
       throw new InputException(name + ": is a folder; name a file");
     }
     boolean gzip = name.toLowerCase(Locale.ROOT).endsWith(".gz");
-    Counter packed = new Counter(new BufferedInputStream(Files.newInputStream(path), 1 << 16));
+    InputStream file = new BufferedInputStream(Files.newInputStream(path), 1 << 16);
     try {
-      InputStream in = gzip ? new GZIPInputStream(packed, 1 << 16) : packed;
-      return new CappedInput(name, in, packed, limits, gzip);
+      return new CappedInput(name, gzip ? new GZIPInputStream(file, 1 << 16) : file, limits);
     } catch (ZipException | EOFException _) {
-      packed.close();
+      file.close();
       throw damaged(name);
     } catch (IOException | RuntimeException e) {
-      packed.close();
+      file.close();
       throw e;
     }
   }
@@ -84,32 +72,6 @@ final class CappedInput extends FilterInputStream {
       throw new InputException(
           name + ": over " + limits.fileBytes() + " bytes when unpacked; split it");
     }
-    if (gzip && bytes > RATIO_FROM && bytes / limits.gzipRatio() > packed.bytes) {
-      throw new InputException(
-          name + ": unpacks to over " + limits.gzipRatio() + " times its size; unpack it yourself");
-    }
     return count;
-  }
-
-  private static final class Counter extends FilterInputStream {
-    private long bytes;
-
-    Counter(InputStream in) {
-      super(in);
-    }
-
-    @Override
-    public int read() throws IOException {
-      int b = super.read();
-      bytes += b < 0 ? 0 : 1;
-      return b;
-    }
-
-    @Override
-    public int read(byte[] buffer, int from, int length) throws IOException {
-      int count = super.read(buffer, from, length);
-      bytes += Math.max(0, count);
-      return count;
-    }
   }
 }

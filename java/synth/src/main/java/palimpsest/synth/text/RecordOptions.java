@@ -51,10 +51,9 @@ public record RecordOptions(
    * @param fileBytes bytes of the unpacked file
    * @param lineBytes bytes of one record; what is over is cut off
    * @param records records in all
-   * @param gzipRatio unpacked over packed bytes, beyond the first 64 MiB
    */
-  public record Limits(long fileBytes, int lineBytes, int records, int gzipRatio) {
-    public static final Limits DEFAULT = new Limits(4L << 30, 1 << 20, 20_000_000, 100);
+  public record Limits(long fileBytes, int lineBytes, int records) {
+    public static final Limits DEFAULT = new Limits(4L << 30, 1 << 20, 20_000_000);
   }
 
   public RecordOptions {

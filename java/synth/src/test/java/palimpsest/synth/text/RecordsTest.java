@@ -149,7 +149,7 @@ class RecordsTest {
 
   @Test
   void overLongRowsAreCutAndStayOneRecord() throws IOException {
-    RecordOptions.Limits limits = new RecordOptions.Limits(1 << 20, 20, 100, 100);
+    RecordOptions.Limits limits = new RecordOptions.Limits(1 << 20, 20, 100);
     String inner = "a,planted\n".repeat(30);
     Path csv = file("d.csv", "label,text\na,\"" + inner + "\"\nb,next\n");
     Records records = Records.read(csv, TEXT_LABEL.withLimits(limits), AB);
@@ -254,9 +254,9 @@ class RecordsTest {
     refused("cannot be unpacked", file("j.csv.gz", cut), TEXT_LABEL);
     packed[packed.length - 5] ^= 1;
     refused("cannot be unpacked", file("m.csv.gz", packed), TEXT_LABEL);
-    RecordOptions.Limits few = new RecordOptions.Limits(1 << 20, 1 << 10, 1, 100);
+    RecordOptions.Limits few = new RecordOptions.Limits(1 << 20, 1 << 10, 1);
     refused("over 1 records", file("k.csv", "label,text\na,x\na,y\n"), TEXT_LABEL.withLimits(few));
-    RecordOptions.Limits small = new RecordOptions.Limits(10, 1 << 10, 9, 100);
+    RecordOptions.Limits small = new RecordOptions.Limits(10, 1 << 10, 9);
     refused("over 10 bytes", csv, TEXT_LABEL.withLimits(small));
   }
 
@@ -290,16 +290,21 @@ class RecordsTest {
   }
 
   @Test
-  void packingBombsAreStopped() throws IOException {
-    Path bomb = folder.resolve("bomb.csv.gz");
-    try (GZIPOutputStream out = new GZIPOutputStream(Files.newOutputStream(bomb))) {
-      out.write("label,text\na,x\n".getBytes(StandardCharsets.UTF_8));
-      byte[] zeros = new byte[1 << 20];
+  void oneRecordThatPacksWellIsARecord() throws IOException {
+    Path packed = folder.resolve("d.csv.gz");
+    try (GZIPOutputStream out = new GZIPOutputStream(Files.newOutputStream(packed))) {
+      out.write("label,text\na,x\nb,".getBytes(StandardCharsets.UTF_8));
+      byte[] same = "y".repeat(1 << 20).getBytes(StandardCharsets.UTF_8);
       for (int i = 0; i < 80; i++) {
-        out.write(zeros);
+        out.write(same);
       }
+      out.write("\na,z\n".getBytes(StandardCharsets.UTF_8));
     }
-    refused("times its size", bomb, TEXT_LABEL);
+    List<String> read = lines(Records.read(packed, TEXT_LABEL, AB));
+    assertEquals(List.of("0:x", "0:z"), List.of(read.getFirst(), read.getLast()));
+    assertEquals(1 << 20, read.get(1).length(), "cut like any long line");
+    RecordOptions.Limits small = new RecordOptions.Limits(1 << 20, 1 << 10, 9);
+    refused("over 1048576 bytes", packed, TEXT_LABEL.withLimits(small));
   }
 
   @Test
