@@ -40,35 +40,6 @@ public final class Calibration {
         leastNoise(epsilon, targetEpsilon, centralLimitNoise(unit, mu)));
   }
 
-  /**
-   * The largest number of steps whose guaranteed epsilon at {@code spec.delta()} is at most {@code
-   * epsilon}; 0 if one step costs more, at most Integer.MAX_VALUE. {@code spec.steps()} does not
-   * matter.
-   */
-  public static int largestSteps(MechanismSpec spec, double epsilon) {
-    requireTarget(spec, epsilon);
-    int low = 0;
-    long high = 1;
-    while (high < Integer.MAX_VALUE && epsilon(spec.withSteps((int) high), epsilon) <= epsilon) {
-      low = (int) high;
-      high = Math.min(Integer.MAX_VALUE, 2 * high);
-    }
-    if (low > 0
-        && high == Integer.MAX_VALUE
-        && epsilon(spec.withSteps(Integer.MAX_VALUE), epsilon) <= epsilon) {
-      return Integer.MAX_VALUE;
-    }
-    while (high - low > 1) {
-      int middle = (int) ((low + high) / 2);
-      if (epsilon(spec.withSteps(middle), epsilon) <= epsilon) {
-        low = middle;
-      } else {
-        high = middle;
-      }
-    }
-    return low;
-  }
-
   private static double epsilon(MechanismSpec spec, double target) {
     PrivacyEvent event = new PrivacyEvent.PoissonGaussian(spec);
     PrivacyLoss loss = PrivacyLoss.of(spec.relation(), List.of(event));

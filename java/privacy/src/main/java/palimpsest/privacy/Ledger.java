@@ -11,7 +11,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import palimpsest.privacy.LedgerRecord.Cap;
 import palimpsest.privacy.LedgerRecord.FileSeen;
 import palimpsest.privacy.LedgerRecord.Genesis;
@@ -389,11 +388,6 @@ public final class Ledger implements AutoCloseable {
     return price(events(records), delta);
   }
 
-  /** What they and a further event would cost. */
-  public synchronized EpsilonBracket spentAfter(PrivacyEvent further, double delta) {
-    return price(Stream.concat(events(records).stream(), Stream.of(further)).toList(), delta);
-  }
-
   private EpsilonBracket price(List<PrivacyEvent> events, double delta) {
     if (events.isEmpty()) {
       return new EpsilonBracket(0, 0, 0);
@@ -439,7 +433,7 @@ public final class Ledger implements AutoCloseable {
       throw new LedgerException("a step belongs to no run");
     }
     MechanismSpec spec = start.spec();
-    return new PrivacyEvent.PoissonGaussian(start.insecure() ? withoutNoise(spec) : spec, count);
+    return new PrivacyEvent.PoissonGaussian(start.insecure() ? spec.withoutNoise() : spec, count);
   }
 
   private static PrivacyEvent charged(Release release, NeighbouringRelation relation) {
@@ -447,20 +441,6 @@ public final class Ledger implements AutoCloseable {
         ? new PrivacyEvent.PoissonGaussian(
             MechanismSpec.nonPrivate(relation, 1, 1, 1, 1, 0.5), release.event().count())
         : release.event();
-  }
-
-  private static MechanismSpec withoutNoise(MechanismSpec s) {
-    return new MechanismSpec(
-        s.relation(),
-        0,
-        s.clipNorm(),
-        s.samplingThreshold(),
-        s.steps(),
-        s.delta(),
-        s.expectedBatch(),
-        s.unit(),
-        s.recordsPerUser(),
-        true);
   }
 
   /**
@@ -482,7 +462,7 @@ public final class Ledger implements AutoCloseable {
     if (used && !key.insecure()) {
       throw new LedgerException("an earlier run had this key: its noise would be repeated");
     }
-    MechanismSpec charged = key.insecure() ? withoutNoise(spec) : spec;
+    MechanismSpec charged = key.insecure() ? spec.withoutNoise() : spec;
     requireUnderCap(new PrivacyEvent.PoissonGaussian(charged));
     RunStart start = new RunStart(runName(), fingerprint, key.insecure(), spec);
     append(start);

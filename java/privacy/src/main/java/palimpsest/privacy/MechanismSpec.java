@@ -176,36 +176,30 @@ public record MechanismSpec(
 
   /** The same run with another noise multiplier. */
   public MechanismSpec withNoiseMultiplier(double other) {
-    return new MechanismSpec(
-        relation,
-        other,
-        clipNorm,
-        samplingThreshold,
-        steps,
-        delta,
-        expectedBatch,
-        unit,
-        recordsPerUser,
-        nonPrivate);
+    return copy(other, steps, unit, recordsPerUser, nonPrivate);
   }
 
   /** The same run with another number of steps. */
   public MechanismSpec withSteps(int other) {
-    return new MechanismSpec(
-        relation,
-        noiseMultiplier,
-        clipNorm,
-        samplingThreshold,
-        other,
-        delta,
-        expectedBatch,
-        unit,
-        recordsPerUser,
-        nonPrivate);
+    return copy(noiseMultiplier, other, unit, recordsPerUser, nonPrivate);
   }
 
   /** The same run protecting another unit, which owns at most {@code otherRecords} records. */
   public MechanismSpec withUnit(ProtectedUnit otherUnit, int otherRecords) {
+    return copy(noiseMultiplier, steps, otherUnit, otherRecords, nonPrivate);
+  }
+
+  /** What a run is whose noise somebody may know. */
+  MechanismSpec withoutNoise() {
+    return copy(0, steps, unit, recordsPerUser, true);
+  }
+
+  private MechanismSpec copy(
+      double noiseMultiplier,
+      int steps,
+      ProtectedUnit unit,
+      int recordsPerUser,
+      boolean nonPrivate) {
     return new MechanismSpec(
         relation,
         noiseMultiplier,
@@ -214,8 +208,8 @@ public record MechanismSpec(
         steps,
         delta,
         expectedBatch,
-        otherUnit,
-        otherRecords,
+        unit,
+        recordsPerUser,
         nonPrivate);
   }
 

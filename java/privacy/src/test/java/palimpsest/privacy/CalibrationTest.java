@@ -1,6 +1,5 @@
 package palimpsest.privacy;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -36,15 +35,6 @@ class CalibrationTest {
   }
 
   @Test
-  void theLargestNumberOfStepsIsTheLastThatFits() {
-    MechanismSpec spec = Settings.of(0.1, 3, 1, 1e-6);
-    assertEquals(155, Calibration.largestSteps(spec, 2));
-    assertTrue(Accountant.of(spec.withSteps(155)).epsilon(1e-6).upper() <= 2);
-    assertTrue(Accountant.of(spec.withSteps(156)).epsilon(1e-6).lower() > 2);
-    assertEquals(0, Calibration.largestSteps(spec, 1e-3));
-  }
-
-  @Test
   void moreRecordsPerUserNeedMoreNoise() {
     MechanismSpec one = Settings.of(0.01, 1, 500, 1e-6);
     double last = 0;
@@ -61,6 +51,5 @@ class CalibrationTest {
   void aTargetOutsideItsRangeIsRefused(double target) {
     MechanismSpec spec = Settings.of(0.1, 3, 10, 1e-6);
     assertThrows(IllegalArgumentException.class, () -> Calibration.calibrate(spec, target));
-    assertThrows(IllegalArgumentException.class, () -> Calibration.largestSteps(spec, target));
   }
 }

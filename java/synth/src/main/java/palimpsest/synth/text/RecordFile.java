@@ -118,10 +118,10 @@ final class RecordFile {
     }
     boolean csv = format == RecordOptions.Format.CSV;
     Fields any = csv ? new Fields.Csv() : new Fields.Separated((byte) '\t', 1 << 14);
-    int columns = options.columns();
+    int columns;
     if (header == null) {
       resolve(null);
-      columns = Math.max(columns, largestColumn());
+      columns = largestColumn();
     } else {
       List<String> names = new ArrayList<>();
       for (byte[] field : any.of(decoded(header))) {

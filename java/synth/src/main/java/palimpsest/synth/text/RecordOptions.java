@@ -17,8 +17,6 @@ import java.util.Optional;
  *     the whole column
  * @param user the column that tells whose record it is; empty: each record stands for itself
  * @param recordsPerUser records of one user that count, the first in the file
- * @param columns columns of a TSV file without header, the last of which takes the rest of its
- *     line; 0: the largest number named above
  * @param charset UTF-8, ISO-8859-1 or windows-1252
  */
 public record RecordOptions(
@@ -29,7 +27,6 @@ public record RecordOptions(
     Optional<String> labelUntil,
     Optional<String> user,
     int recordsPerUser,
-    int columns,
     Charset charset,
     Limits limits) {
 
@@ -80,7 +77,6 @@ public record RecordOptions(
         Optional.empty(),
         Optional.empty(),
         1,
-        0,
         StandardCharsets.UTF_8,
         Limits.DEFAULT);
   }
@@ -91,64 +87,40 @@ public record RecordOptions(
   }
 
   public RecordOptions withFormat(Format value) {
-    return new RecordOptions(
-        Optional.of(value),
-        header,
-        text,
-        label,
-        labelUntil,
-        user,
-        recordsPerUser,
-        columns,
-        charset,
-        limits);
+    return copy(Optional.of(value), header, labelUntil, user, recordsPerUser, charset, limits);
   }
 
   public RecordOptions withHeader(boolean value) {
-    return new RecordOptions(
-        format, value, text, label, labelUntil, user, recordsPerUser, columns, charset, limits);
+    return copy(format, value, labelUntil, user, recordsPerUser, charset, limits);
   }
 
   public RecordOptions withLabelUntil(String value) {
-    return new RecordOptions(
-        format,
-        header,
-        text,
-        label,
-        Optional.of(value).filter(mark -> !mark.isEmpty()),
-        user,
-        recordsPerUser,
-        columns,
-        charset,
-        limits);
+    Optional<String> mark = Optional.of(value).filter(text -> !text.isEmpty());
+    return copy(format, header, mark, user, recordsPerUser, charset, limits);
   }
 
   public RecordOptions withUser(String column, int most) {
-    return new RecordOptions(
-        format,
-        header,
-        text,
-        label,
-        labelUntil,
-        Optional.of(column),
-        most,
-        columns,
-        charset,
-        limits);
-  }
-
-  public RecordOptions withColumns(int value) {
-    return new RecordOptions(
-        format, header, text, label, labelUntil, user, recordsPerUser, value, charset, limits);
+    return copy(format, header, labelUntil, Optional.of(column), most, charset, limits);
   }
 
   public RecordOptions withCharset(Charset value) {
-    return new RecordOptions(
-        format, header, text, label, labelUntil, user, recordsPerUser, columns, value, limits);
+    return copy(format, header, labelUntil, user, recordsPerUser, value, limits);
   }
 
   public RecordOptions withLimits(Limits value) {
+    return copy(format, header, labelUntil, user, recordsPerUser, charset, value);
+  }
+
+  /** The same columns, read otherwise. */
+  private RecordOptions copy(
+      Optional<Format> format,
+      boolean header,
+      Optional<String> labelUntil,
+      Optional<String> user,
+      int recordsPerUser,
+      Charset charset,
+      Limits limits) {
     return new RecordOptions(
-        format, header, text, label, labelUntil, user, recordsPerUser, columns, charset, value);
+        format, header, text, label, labelUntil, user, recordsPerUser, charset, limits);
   }
 }
