@@ -133,24 +133,23 @@ public final class Ledger implements AutoCloseable {
    * <p>Accounts that are broken or unfinished are left out: they can neither vouch for a file nor
    * hold up the work on other data, and they refuse every run of their own.
    *
-   * @throws IllegalArgumentException naming the file if it cannot be read
+   * @param sha256 of the file's bytes
    * @throws LedgerException if others can look into the directory
    */
-  public static Optional<String> accountThatSaw(Path directory, Path file) {
-    Map<LedgerStore, List<LedgerRecord>> accounts = new LinkedHashMap<>();
-    for (LedgerStore store : LedgerStore.all(directory)) {
-      try {
-        accounts.put(store, checked(store, store.dataSet()).records());
-      } catch (LedgerException e) {
-        continue;
-      }
-    }
-    List<LedgerStore> stores = List.copyOf(accounts.keySet());
-    List<String> codes = LedgerStore.hmacsOf(file, stores);
-    return IntStream.range(0, stores.size())
-        .filter(i -> accounts.get(stores.get(i)).contains(new FileSeen(codes.get(i))))
-        .mapToObj(i -> stores.get(i).dataSet())
+  public static Optional<String> accountThatSaw(Path directory, byte[] sha256) {
+    return LedgerStore.all(directory).stream()
+        .filter(store -> saw(store, sha256))
+        .map(LedgerStore::dataSet)
         .findFirst();
+  }
+
+  private static boolean saw(LedgerStore store, byte[] sha256) {
+    try {
+      List<LedgerRecord> records = checked(store, store.dataSet()).records();
+      return records.contains(new FileSeen(store.hmacOf(sha256)));
+    } catch (LedgerException e) {
+      return false;
+    }
   }
 
   /**
@@ -372,11 +371,11 @@ public final class Ledger implements AutoCloseable {
    * Records that a data file was read, once for each content. The code in the ledger tells equal
    * files, and nothing else.
    *
+   * @param sha256 of the bytes that were read, taken while they were read
    * @return the code, 64 hexadecimal digits, by which a resumed run sees that the file is unchanged
-   * @throws IllegalArgumentException naming the file if it cannot be read
    */
-  public synchronized String fileSeen(Path file) {
-    FileSeen seen = new FileSeen(LedgerStore.hmacsOf(file, List.of(store)).getFirst());
+  public synchronized String fileSeen(byte[] sha256) {
+    FileSeen seen = new FileSeen(store.hmacOf(sha256));
     if (!records.contains(seen)) {
       append(seen);
     }

@@ -49,7 +49,7 @@ public sealed interface LedgerRecord {
   /**
    * A file was read.
    *
-   * @param hmac HMAC-SHA256 of its bytes under the ledger's secret: equal files have equal codes,
+   * @param hmac HMAC-SHA256 of its SHA-256 digest under the ledger's secret: equal files have equal codes,
    *     and a code alone tells nothing
    */
   record FileSeen(String hmac) implements LedgerRecord {}

@@ -265,28 +265,18 @@ final class LedgerStore {
   }
 
   /**
-   * HMAC-SHA256 of a file's bytes under the secret of each account, as hexadecimal digits; the file
-   * is read once.
+   * HMAC-SHA256 of a file's digest under the account's secret, as hexadecimal digits: it tells equal
+   * files, and to nobody without the secret whether a file that they guess is one of them.
    *
-   * @throws IllegalArgumentException naming the file if it cannot be read
+   * @param sha256 of the file's bytes
    */
-  static List<String> hmacsOf(Path data, List<LedgerStore> accounts) {
-    List<Mac> macs = accounts.stream().map(LedgerStore::mac).toList();
-    macs.forEach(mac -> mac.update("file ".getBytes(StandardCharsets.US_ASCII)));
-    try (InputStream in = Files.newInputStream(data)) {
-      byte[] buffer = new byte[1 << 16];
-      for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-        for (Mac mac : macs) {
-          mac.update(buffer, 0, n);
-        }
-      }
-    } catch (IOException e) {
-      IllegalArgumentException badInput =
-          new IllegalArgumentException("ledger: the data file cannot be read: " + data);
-      badInput.addSuppressed(e);
-      throw badInput;
+  String hmacOf(byte[] sha256) {
+    if (sha256.length != 32) {
+      throw new IllegalArgumentException("ledger: a SHA-256 digest has 32 bytes");
     }
-    return macs.stream().map(mac -> HexFormat.of().formatHex(mac.doFinal())).toList();
+    Mac mac = mac();
+    mac.update("file ".getBytes(StandardCharsets.US_ASCII));
+    return HexFormat.of().formatHex(mac.doFinal(sha256));
   }
 
   /**
