@@ -10,7 +10,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
-import java.util.stream.IntStream;
 import palimpsest.privacy.LedgerRecord.Cap;
 import palimpsest.privacy.LedgerRecord.FileSeen;
 import palimpsest.privacy.LedgerRecord.Genesis;

@@ -49,8 +49,8 @@ public sealed interface LedgerRecord {
   /**
    * A file was read.
    *
-   * @param hmac HMAC-SHA256 of its SHA-256 digest under the ledger's secret: equal files have equal codes,
-   *     and a code alone tells nothing
+   * @param hmac HMAC-SHA256 of its SHA-256 digest under the ledger's secret: equal files have equal
+   *     codes, and a code alone tells nothing
    */
   record FileSeen(String hmac) implements LedgerRecord {}
 

@@ -1,7 +1,6 @@
 package palimpsest.privacy;
 
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -265,8 +264,8 @@ final class LedgerStore {
   }
 
   /**
-   * HMAC-SHA256 of a file's digest under the account's secret, as hexadecimal digits: it tells equal
-   * files, and to nobody without the secret whether a file that they guess is one of them.
+   * HMAC-SHA256 of a file's digest under the account's secret, as hexadecimal digits: it tells
+   * equal files, and to nobody without the secret whether a file that they guess is one of them.
    *
    * @param sha256 of the file's bytes
    */

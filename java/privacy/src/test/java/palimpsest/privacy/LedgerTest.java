@@ -531,7 +531,8 @@ class LedgerTest {
     }
     try (Ledger ledger = Ledger.open(state, NAME)) {
       ledger.fileSeen(digest(data));
-      assertEquals(Optional.of(NAME), Ledger.accountThatSaw(state, digest(copy)), "while it is in use");
+      assertEquals(
+          Optional.of(NAME), Ledger.accountThatSaw(state, digest(copy)), "while it is in use");
     }
     assertEquals(Optional.empty(), Ledger.accountThatSaw(state, digest(other)));
     Files.writeString(lines(), "{", StandardOpenOption.APPEND);

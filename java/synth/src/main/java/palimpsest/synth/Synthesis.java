@@ -244,8 +244,8 @@ public final class Synthesis {
         RunState.open(
             destination.state(), destination.folder(), settings(), destination.resume())) {
       AtomicFiles.removeLeftovers(destination.folder());
-      List<Example> examples = examples();
-      try (Ledger ledger = openLedger(destination);
+      Data data = data();
+      try (Ledger ledger = openLedger(destination, data.digest());
           Kernels kernels = kernels(execution);
           Decoder decoder = new Decoder(folder, kernels, true, plan.maxTokens());
           TensorArena arena = new TensorArena()) {
@@ -259,7 +259,7 @@ public final class Synthesis {
                 arena);
         adapter.initialize(new SplittableRandom(0));
         TrainingState state = new TrainingState(adapter, kernels, arena);
-        train(ledger, runState, examples, decoder, state, listener);
+        train(ledger, runState, data, decoder, state, listener);
         requireFinite(adapter);
         List<SyntheticRecord> records = sample(decoder, adapter, listener);
         Statement statement = statement(ledger, runState);
@@ -283,9 +283,9 @@ public final class Synthesis {
     return text.toString();
   }
 
-  private Ledger openLedger(Destination destination) {
+  private Ledger openLedger(Destination destination, byte[] digest) {
     Path directory = StateFolder.make(StateFolder.ledgers(destination.state()));
-    Ledger.accountThatSaw(directory, source.file())
+    Ledger.accountThatSaw(directory, digest)
         .filter(name -> !name.equals(source.dataSet()))
         .ifPresent(name -> {
           throw new InputException(
@@ -327,7 +327,7 @@ public final class Synthesis {
   private void train(
       Ledger ledger,
       RunState runState,
-      List<Example> examples,
+      Data data,
       Decoder decoder,
       TrainingState state,
       SynthesisListener listener) {
@@ -341,15 +341,15 @@ public final class Synthesis {
     if (paid >= steps) {
       return;
     }
-    String data = ledger.fileSeen(source.file());
-    runState.requireSameData(data);
+    String code = ledger.fileSeen(data.digest());
+    runState.requireSameData(code);
     try (SecretKey key = SecretKey.fromOperatingSystem();
         PrivateTraining training =
             PrivateTraining.of(decoder, state, plan.mechanism(), plan.tuning(), execution)) {
       Ledger.Run run = ledger.startRun(plan.mechanism().withSteps((int) (steps - paid)), key);
-      runState.paidBy(run.start().run(), data);
+      runState.paidBy(run.start().run(), code);
       training.run(
-          examples,
+          data.examples(),
           run,
           key,
           paid + 1,
@@ -370,7 +370,14 @@ public final class Synthesis {
     }
   }
 
-  private List<Example> examples() {
+  /**
+   * The private records as the model sees them.
+   *
+   * @param digest of the very bytes that they were read from
+   */
+  private record Data(List<Example> examples, byte[] digest) {}
+
+  private Data data() {
     Records records = Records.read(source.file(), source.options(), source.labels());
     List<Example> examples = new ArrayList<>();
     for (int i = 0; i < records.size(); i++) {
@@ -379,7 +386,7 @@ public final class Synthesis {
       examples.add(new Example(encoded.ids(), encoded.prefixLength()));
     }
     records.erase();
-    return examples;
+    return new Data(examples, records.digest());
   }
 
   private List<SyntheticRecord> sample(

@@ -5,8 +5,12 @@ import java.io.EOFException;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.DigestInputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.Locale;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
@@ -15,11 +19,14 @@ import java.util.zip.ZipException;
 final class CappedInput extends FilterInputStream {
   private final String name;
   private final RecordOptions.Limits limits;
+  private final DigestInputStream file;
   private long bytes;
 
-  private CappedInput(String name, InputStream in, RecordOptions.Limits limits) {
+  private CappedInput(
+      String name, InputStream in, DigestInputStream file, RecordOptions.Limits limits) {
     super(in);
     this.name = name;
+    this.file = file;
     this.limits = limits;
   }
 
@@ -27,17 +34,20 @@ final class CappedInput extends FilterInputStream {
    * Opens a file: as gzip exactly when its name ends in .gz. Its first bytes have no say, since
    * they may be a record's.
    *
-   * @throws InputException if it is a folder, or gzip by its name and nothing that can be unpacked
+   * @throws InputException if it is no regular file (what can be read but once cannot be looked at
+   *     twice), or gzip by its name and nothing that can be unpacked
    */
   static CappedInput open(Path path, RecordOptions.Limits limits) throws IOException {
     String name = path.toString();
-    if (Files.isDirectory(path)) {
-      throw new InputException(name + ": is a folder; name a file");
+    if (Files.exists(path) && !Files.isRegularFile(path)) {
+      throw new InputException(name + ": is a folder, pipe or device; name a regular file");
     }
     boolean gzip = name.toLowerCase(Locale.ROOT).endsWith(".gz");
-    InputStream file = new BufferedInputStream(Files.newInputStream(path), 1 << 16);
+    DigestInputStream file =
+        new DigestInputStream(
+            new BufferedInputStream(Files.newInputStream(path), 1 << 16), sha256());
     try {
-      return new CappedInput(name, gzip ? new GZIPInputStream(file, 1 << 16) : file, limits);
+      return new CappedInput(name, gzip ? new GZIPInputStream(file, 1 << 16) : file, file, limits);
     } catch (ZipException | EOFException _) {
       file.close();
       throw damaged(name);
@@ -45,6 +55,23 @@ final class CappedInput extends FilterInputStream {
       file.close();
       throw e;
     }
+  }
+
+  private static MessageDigest sha256() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError("every Java platform has SHA-256", e);
+    }
+  }
+
+  /**
+   * SHA-256 of the file as it lies on disk, packed or not: of the very bytes that were read here.
+   * Reads what is left of them, so ask once, at the end.
+   */
+  byte[] digest() throws IOException {
+    file.transferTo(OutputStream.nullOutputStream());
+    return file.getMessageDigest().digest();
   }
 
   private static InputException damaged(String name) {

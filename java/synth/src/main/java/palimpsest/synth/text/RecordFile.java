@@ -41,15 +41,17 @@ final class RecordFile {
   /**
    * Reads the whole file.
    *
+   * @return SHA-256 of its bytes
    * @throws InputException if the file is missing, empty, of another kind, over a cap, or lacks a
    *     column in its header
    */
-  static void scan(Path path, RecordOptions options, Sink sink) {
+  static byte[] scan(Path path, RecordOptions options, Sink sink) {
     RecordFile file = new RecordFile(path.toString(), options, sink);
     try (CappedInput in = CappedInput.open(path, options.limits())) {
       RecordOptions.Format format = options.format().orElseGet(() -> formatOf(path.toString()));
       boolean quotes = format == RecordOptions.Format.CSV;
       file.scan(new Rows(in, quotes, options.limits().lineBytes()), format);
+      return in.digest();
     } catch (IOException e) {
       throw InputException.unreadable(path.toString(), e);
     }

@@ -23,6 +23,7 @@ public final class Records {
   private final IntList labels = new IntList(1024);
   private final List<byte[]> texts = new ArrayList<>();
   private int[] labelArray;
+  private byte[] digest;
 
   private Records() {}
 
@@ -34,7 +35,7 @@ public final class Records {
    */
   public static Records read(Path path, RecordOptions options, Labels labels) {
     Records records = new Records();
-    scan(path, options, labels, records, new ArrayList<>(), 0);
+    records.digest = scan(path, options, labels, records, new ArrayList<>(), 0);
     if (records.texts.isEmpty()) {
       throw new InputException(path + ": no record can be used; see what 'check' says of the file");
     }
@@ -66,7 +67,7 @@ public final class Records {
     }
   }
 
-  private static void scan(
+  private static byte[] scan(
       Path path,
       RecordOptions options,
       Labels labels,
@@ -74,7 +75,7 @@ public final class Records {
       List<Problem> problems,
       int mostProblems) {
     Map<String, Integer> recordsOfUser = new HashMap<>();
-    RecordFile.scan(
+    return RecordFile.scan(
         path,
         options,
         new RecordFile.Sink() {
@@ -114,6 +115,11 @@ public final class Records {
   /** Number of records: private, like everything here. */
   public int size() {
     return texts.size();
+  }
+
+  /** SHA-256 of the file, of the very bytes that these records were read from. Private. */
+  public byte[] digest() {
+    return digest.clone();
   }
 
   /** Label of record {@code i}, an index into the list of labels. */

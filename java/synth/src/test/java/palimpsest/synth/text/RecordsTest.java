@@ -9,9 +9,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -367,5 +370,37 @@ class RecordsTest {
       assertEquals(before.getLast(), after.getLast());
       assertTrue(after.size() <= 3);
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"notes.csv", "notes.csv.gz"})
+  void theDigestIsThatOfTheFileAsItLies(String name) throws Exception {
+    Path file = folder.resolve(name);
+    String text = "label,text\nred,one\n" + "blue,two\n".repeat(50_000);
+    try (OutputStream out = Files.newOutputStream(file);
+        OutputStream packed = name.endsWith(".gz") ? new GZIPOutputStream(out) : out) {
+      packed.write(text.getBytes(StandardCharsets.UTF_8));
+    }
+    // What follows the last record, or the end of the packed data, is part of the file as well.
+    Files.write(file, new byte[] {'\n', '\n'}, StandardOpenOption.APPEND);
+    Records records =
+        Records.read(
+            file, RecordOptions.of(List.of("text"), "label"), Labels.of(List.of("red", "blue")));
+    assertArrayEquals(
+        MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file)), records.digest());
+  }
+
+  @Test
+  void whatCanBeReadOnlyOnceIsRefused() {
+    Path device = Path.of("/dev/null");
+    InputException refused =
+        assertThrows(
+            InputException.class,
+            () ->
+                Records.read(
+                    device,
+                    RecordOptions.of(List.of("2"), "1").withFormat(RecordOptions.Format.CSV),
+                    Labels.of(List.of("red", "blue"))));
+    assertTrue(refused.getMessage().contains("regular file"), refused.getMessage());
   }
 }
