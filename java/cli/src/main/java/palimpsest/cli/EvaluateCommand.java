@@ -82,6 +82,7 @@ final class EvaluateCommand extends Verb {
     evaluation
         .test()
         .ifPresent(result -> {
+          fields.put("labelAgreementOfReal", result.agreement().meanOfLabels());
           fields.put("trainedOnReal", fields(result.trainedOnReal()));
           fields.put("trainedOnSynthetic", fields(result.trainedOnSynthetic()));
         });
@@ -120,6 +121,12 @@ final class EvaluateCommand extends Verb {
     evaluation
         .test()
         .ifPresent(result -> {
+          text.append(
+              String.format(
+                  Locale.ROOT,
+                  "%-36s %9.3f, the mean over labels%n",
+                  "label agreement of test records",
+                  result.agreement().meanOfLabels()));
           row(text, "test records, trained on real", result.trainedOnReal());
           row(text, "test records, trained on synthetic", result.trainedOnSynthetic());
         });

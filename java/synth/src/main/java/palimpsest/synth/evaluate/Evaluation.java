@@ -22,12 +22,15 @@ public record Evaluation(
     Diversity realDiversity) {
 
   /**
-   * Accuracy of naive Bayes on real records that were in no training set.
+   * Naive Bayes on real records that were in no training set.
    *
-   * @param trainedOnReal the judge; what perfect synthesis would get
+   * @param agreement of the judge with their labels, label by label; what perfect synthesis would
+   *     get
+   * @param trainedOnReal accuracy of the judge; what perfect synthesis would get
    * @param trainedOnSynthetic the same classifier trained on the synthetic records
    */
-  public record Test(Proportion trainedOnReal, Proportion trainedOnSynthetic) {}
+  public record Test(
+      LabelAgreement agreement, Proportion trainedOnReal, Proportion trainedOnSynthetic) {}
 
   /**
    * Evaluates.
@@ -44,6 +47,7 @@ public record Evaluation(
         LabelAgreement.of(judge, synthetic.texts(), synthetic.labels()),
         test.map(further ->
             new Test(
+                LabelAgreement.of(judge, further.texts(), further.labels()),
                 judge.accuracy(further.texts(), further.labels()),
                 synthetic.judge().accuracy(further.texts(), further.labels()))),
         Diversity.of(synthetic.texts()),

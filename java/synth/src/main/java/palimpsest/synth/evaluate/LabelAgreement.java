@@ -5,8 +5,9 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
- * How often a judge trained on real texts gives a synthetic text the label it was written for. Set
- * it beside the judge's accuracy on real held-out texts: that is what perfect synthesis would get.
+ * How often a judge trained on real texts gives a text the label it was written for. Set it beside
+ * the agreement of real held-out texts, by label or in the mean over labels: that is what perfect
+ * synthesis would get.
  *
  * @param overall over all texts
  * @param byLabel over the texts of each label, sorted by label
@@ -18,10 +19,10 @@ public record LabelAgreement(
     SortedMap<String, SortedMap<String, Long>> confusion) {
 
   /**
-   * Judges a synthetic set.
+   * Judges a set of texts.
    *
    * @param judge trained on real texts
-   * @param texts n synthetic texts
+   * @param texts n texts
    * @param labels the n labels they were written for
    */
   public static LabelAgreement of(NaiveBayes judge, List<String> texts, List<String> labels) {
@@ -41,5 +42,10 @@ public record LabelAgreement(
                 judged.values().stream().mapToLong(Long::longValue).sum())));
     long right = byLabel.values().stream().mapToLong(Proportion::successes).sum();
     return new LabelAgreement(new Proportion(right, texts.size()), byLabel, confusion);
+  }
+
+  /** The mean over the labels, each as important as any other. */
+  public double meanOfLabels() {
+    return byLabel.values().stream().mapToDouble(Proportion::value).average().orElse(Double.NaN);
   }
 }

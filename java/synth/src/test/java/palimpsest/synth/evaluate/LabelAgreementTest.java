@@ -24,6 +24,7 @@ class LabelAgreementTest {
     assertEquals(
         Map.of("fruit", Map.of("fruit", 2L, "water", 1L), "water", Map.of("water", 2L)),
         agreement.confusion());
+    assertEquals((2.0 / 3 + 1) / 2, agreement.meanOfLabels(), 1e-15);
   }
 
   @Test
