@@ -59,6 +59,29 @@ public final class TinyModels {
   }
 
   /**
+   * GPT-2's options where kernels cut their sums over inputs into pieces: 1 layer, width 40, hidden
+   * width and vocabulary 1100.
+   */
+  public static DecoderConfig wide() {
+    return new DecoderConfig(
+        "gpt2",
+        1100,
+        1024,
+        1,
+        40,
+        new DecoderConfig.AttentionOptions(
+            5, 5, 8, 1 / Math.sqrt(8), true, true, true, false, Collections.nCopies(1, 0)),
+        new DecoderConfig.FeedForwardOptions(1100, Activation.Kind.GELU_TANH, true),
+        new DecoderConfig.NormOptions(DecoderConfig.NormKind.LAYERNORM, 1e-5, false, false),
+        DecoderConfig.PositionOptions.learned(),
+        true,
+        false,
+        1,
+        OptionalInt.empty(),
+        List.of(2));
+  }
+
+  /**
    * Writes a model of the configuration with random weights into {@code folder}, which must not
    * exist.
    */

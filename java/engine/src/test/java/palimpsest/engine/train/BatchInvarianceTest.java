@@ -33,7 +33,9 @@ import palimpsest.testing.TinyModels;
 
 /**
  * The premise of verified clipping: the integers of an example depend on the example, the weights
- * and public constants only, to the bit. Every provider, tier and model family.
+ * and public constants only, to the bit. Every provider, tier and model family, and a wide model
+ * with long examples, where the CPU kernels cut a sum over inputs (1024 at a time) and one over
+ * tokens (256 at a time) into pieces.
  */
 class BatchInvarianceTest {
   private static final double CLIP = 0.5;
@@ -48,11 +50,24 @@ class BatchInvarianceTest {
             .flatMap(
                 tier -> Stream.of(DType.F32, DType.BF16).map(type -> new CpuKernels(tier, type)));
     return Stream.concat(Stream.of(new ReferenceKernels()), cpu)
-        .flatMap(kernels ->
-            Stream.of(TinyModels.llama(), TinyModels.gpt2())
-                .map(config ->
-                    Arguments.of(
-                        Named.of(kernels.name(), kernels), Named.of(config.family(), config))));
+        .flatMap(kernels -> {
+          Stream<Named<DecoderConfig>> models =
+              Stream.of(Named.of("llama", TinyModels.llama()), Named.of("gpt2", TinyModels.gpt2()));
+          // The reference cuts no sum, and takes long for the wide model.
+          Stream<Named<DecoderConfig>> wide =
+              kernels instanceof CpuKernels
+                  ? Stream.of(Named.of("wide", TinyModels.wide()))
+                  : Stream.empty();
+          return Stream.concat(models, wide)
+              .map(config -> Arguments.of(Named.of(kernels.name(), kernels), config));
+        });
+  }
+
+  /** Of many lengths; the wide model's reach over two and over three pieces of tokens. */
+  private static int[] lengths(DecoderConfig config) {
+    return config.vocabularySize() > 1024
+        ? new int[] {300, 3, 18, 33, 530}
+        : new int[] {2, 3, 18, 33, 65, 130, 1, 5};
   }
 
   /** A model with an adapter, and examples of many lengths. */
@@ -66,7 +81,7 @@ class BatchInvarianceTest {
     Setting(Kernels kernels, DecoderConfig config) {
       this.kernels = kernels;
       try (ModelFolder folder = TinyModels.write(config, temporary.resolve("model"))) {
-        decoder = new Decoder(folder, kernels, true, 512);
+        decoder = new Decoder(folder, kernels, true, config.contextLength());
       }
       adapter = new Adapter(config, 4, 8, Adapter.linearRoles(config), kernels, arena);
       SplittableRandom random = new SplittableRandom(11);
@@ -74,10 +89,19 @@ class BatchInvarianceTest {
         adapter.parameters().set(i, 0.2 * random.nextGaussian());
       }
       adapter.pack();
-      for (int length : new int[] {2, 3, 18, 33, 65, 130, 1, 5}) {
+      for (int length : lengths(config)) {
         int[] tokens = random.ints(length, 0, config.vocabularySize()).toArray();
         examples.add(new Example(tokens, Math.min(length, random.nextInt(3))));
       }
+    }
+
+    /** Rows of all examples together. */
+    int rows() {
+      return examples.stream().mapToInt(Example::rows).sum();
+    }
+
+    int longest() {
+      return examples.stream().mapToInt(Example::rows).max().orElseThrow();
     }
 
     /**
@@ -135,7 +159,7 @@ class BatchInvarianceTest {
       for (int shift = 0; shift < examples.size(); shift++) {
         List<Example> rotated = new ArrayList<>(examples);
         Collections.rotate(rotated, shift);
-        List<long[]> together = setting.integers(300 + shift, rotated);
+        List<long[]> together = setting.integers(setting.rows() + 51 + shift, rotated);
         for (int i = 0; i < examples.size(); i++) {
           int example = Math.floorMod(i - shift, examples.size());
           assertArrayEquals(
@@ -172,14 +196,13 @@ class BatchInvarianceTest {
   @Tag("R05")
   void workersAndMicroBatchesDoNotChangeTheSum(Kernels kernels, DecoderConfig config) {
     try (Setting setting = new Setting(kernels, config)) {
-      List<Example> batch = new ArrayList<>();
-      for (int i = 0; i < 20; i++) {
-        batch.add(setting.examples.get(i % setting.examples.size()));
-      }
-      long[] expected = sum(setting, batch, 1, 129, 1);
-      assertArrayEquals(expected, sum(setting, batch, 1, 200, 7));
-      assertArrayEquals(expected, sum(setting, batch, 2, 1000, 64));
-      assertArrayEquals(expected, sum(setting, batch, 2, 129, 3));
+      List<Example> batch = new ArrayList<>(setting.examples);
+      batch.addAll(setting.examples);
+      int longest = setting.longest();
+      long[] expected = sum(setting, batch, 1, longest, 1);
+      assertArrayEquals(expected, sum(setting, batch, 1, longest + 71, 7));
+      assertArrayEquals(expected, sum(setting, batch, 2, 2 * setting.rows(), 64));
+      assertArrayEquals(expected, sum(setting, batch, 2, longest, 3));
     }
   }
 
