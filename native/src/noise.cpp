@@ -200,28 +200,15 @@ bool list_undecided(const Superblock& block, int64_t base, Range range, int64_t*
   return true;
 }
 
-// Random words do not stay on the stack.
-void wipe(Superblock* block) {
-  memset(block, 0, sizeof *block);
-  __asm__ volatile("" : : "r"(block) : "memory");
-}
-
-}  // namespace
-
-// sums[i] += noise of element first_element + i of the step, wrapping. Elements whose rounding
-// needs more random bits are left alone and listed, by element number, in redo. If the list is too
-// small nothing is added.
-int noise_accumulate(int64_t* sums, int64_t count, int64_t first_element, const uint32_t* key,
-                     uint64_t step, double sigma_grid, int64_t* redo, int64_t redo_capacity,
-                     int64_t* redo_count) {
-  PALIMPSEST_REQUIRE(sums != nullptr && key != nullptr && redo_count != nullptr);
-  PALIMPSEST_REQUIRE(redo != nullptr && redo_capacity >= 0);
-  PALIMPSEST_REQUIRE(count >= 0 && count <= kMaxElements);
-  PALIMPSEST_REQUIRE(first_element >= 0 && first_element <= kMaxElements - count);
-  PALIMPSEST_REQUIRE(sigma_grid >= 0x1p-32 && sigma_grid <= 0x1p32);
+// The whole range; false, with nothing added, if the list would overflow.
+//
+// Its stack and its registers hold the key, ChaCha20's state, its words and the integers. It is a
+// function of its own so that wipe_stack(), which starts where it started, covers all of them.
+__attribute__((noinline, zero_call_used_regs("used"))) bool accumulate(
+    Range range, const uint32_t* key, uint64_t step, double sigma_grid, int64_t* sums,
+    int64_t* redo, int64_t redo_capacity, int64_t* redo_count) {
   Superblock block;
-  Range range = {first_element, first_element + count};
-  int64_t start = first_element - first_element % kSuperblock;
+  int64_t start = range.first - range.first % kSuperblock;
   *redo_count = 0;
   int64_t base = start;
   for (; base < range.end; base += kSuperblock) {
@@ -237,9 +224,35 @@ int noise_accumulate(int64_t* sums, int64_t count, int64_t first_element, const 
     }
     *redo_count = 0;
   }
-  wipe(&block);
-  return overflow ? fail(PALIMPSEST_WORKSPACE, "more undecided elements than redo can hold")
-                  : PALIMPSEST_OK;
+  return !overflow;
+}
+
+// Overwrites the stack below the caller's frame. The frames of accumulate() take less than 8 KB;
+// the rest is for the registers that a signal or the first call of a library function saves there.
+__attribute__((noinline)) void wipe_stack() {
+  char dead[32768];
+  memset(dead, 0, sizeof dead);
+  __asm__ volatile("" : : "r"(dead) : "memory");
+}
+
+}  // namespace
+
+// sums[i] += noise of element first_element + i of the step, wrapping. Elements whose rounding
+// needs more random bits are left alone and listed, by element number, in redo. If the list is too
+// small nothing is added. No random words stay on the stack.
+int noise_accumulate(int64_t* sums, int64_t count, int64_t first_element, const uint32_t* key,
+                     uint64_t step, double sigma_grid, int64_t* redo, int64_t redo_capacity,
+                     int64_t* redo_count) {
+  PALIMPSEST_REQUIRE(sums != nullptr && key != nullptr && redo_count != nullptr);
+  PALIMPSEST_REQUIRE(redo != nullptr && redo_capacity >= 0);
+  PALIMPSEST_REQUIRE(count >= 0 && count <= kMaxElements);
+  PALIMPSEST_REQUIRE(first_element >= 0 && first_element <= kMaxElements - count);
+  PALIMPSEST_REQUIRE(sigma_grid >= 0x1p-32 && sigma_grid <= 0x1p32);
+  bool done = accumulate({first_element, first_element + count}, key, step, sigma_grid, sums, redo,
+                         redo_capacity, redo_count);
+  wipe_stack();
+  return done ? PALIMPSEST_OK
+              : fail(PALIMPSEST_WORKSPACE, "more undecided elements than redo can hold");
 }
 
 PALIMPSEST_END

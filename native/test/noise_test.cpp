@@ -1,10 +1,12 @@
 // The noise kernel against integers that Java computed (noise_golden.inc, which a Java test checks
 // too), on every tier that this processor runs. Build and run: cmake -S native/test -B build &&
 // cmake --build build && ctest --test-dir build
+#include <bit>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <unordered_set>
 #include <vector>
 
 #include "palimpsest.h"
@@ -130,6 +132,69 @@ void bad_arguments(const Tier& tier, const uint32_t* key) {
   bad(&sum, 1, 0, key, 0x1.1p32);
 }
 
+// The stack below the caller, as a function that has returned left it.
+constexpr int kStack = 1 << 16;
+__attribute__((noinline)) void paint_stack() {
+  char dead[kStack];
+  std::memset(dead, 0xA5, kStack);
+  __asm__ volatile("" : : "r"(dead) : "memory");
+}
+__attribute__((noinline)) void copy_stack(uint32_t* out) {
+  volatile uint32_t dead[kStack / 4];
+  __asm__ volatile("" : : "r"(dead) : "memory");
+  for (int i = 0; i < kStack / 4; i++) out[i] = dead[i];
+}
+
+// Word `word` of block `counter` of the noise of a step (RFC 8439).
+uint32_t chacha20_word(const uint32_t* key, uint32_t counter, uint64_t step, int word) {
+  uint32_t start[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574}, x[16];
+  std::memcpy(start + 4, key, 32);
+  start[12] = counter;
+  start[13] = 1;
+  start[14] = static_cast<uint32_t>(step);
+  start[15] = static_cast<uint32_t>(step >> 32);
+  std::memcpy(x, start, sizeof x);
+  auto mix = [&](int a, int b, int d, int by) {
+    x[a] += x[b];
+    x[d] = std::rotl(x[d] ^ x[a], by);
+  };
+  for (int round = 0; round < 20; round++)
+    for (int i = 0; i < 4; i++) {
+      const int turn = round % 2;
+      const int a = i, b = 4 + (i + turn) % 4, c = 8 + (i + 2 * turn) % 4,
+                d = 12 + (i + 3 * turn) % 4;
+      mix(a, b, d, 16);
+      mix(c, d, b, 12);
+      mix(a, b, d, 8);
+      mix(c, d, b, 7);
+    }
+  return x[word] + start[word];
+}
+
+void random_words_do_not_stay_on_the_stack(const Tier& tier, const uint32_t* key) {
+  // One superblock, which is the last that the stack can hold anything of.
+  std::unordered_set<uint32_t> secrets(key, key + 8);
+  for (uint32_t block = 0; block < 16; block++)
+    for (int word = 0; word < 16; word++) secrets.insert(chacha20_word(key, block, 5, word));
+  std::vector<int64_t> noise(128), redo(128);
+  std::vector<uint32_t> stack(kStack / 4);
+  int64_t left;
+  paint_stack();
+  tier.kernel(noise.data(), 128, 0, key, 5, 0x1p30, redo.data(), 128, &left);
+  copy_stack(stack.data());
+  bool clean = true, painted = false;
+  for (uint32_t word : stack) {
+    clean &= !secrets.contains(word);
+    painted |= word == 0xA5A5A5A5;
+  }
+  for (size_t i = 0; i + 1 < stack.size(); i++) {
+    const uint64_t pair = stack[i] | static_cast<uint64_t>(stack[i + 1]) << 32;
+    for (int64_t z : noise) clean &= pair != static_cast<uint64_t>(z) || z == 0;
+  }
+  check(painted, tier.name, "the stack that is looked at is the one the kernel used");
+  check(clean, tier.name, "no key, random word or noise stays on the stack");
+}
+
 void time_it(const Tier& tier, const uint32_t* key) {
   const int64_t count = 1 << 18;
   std::vector<int64_t> sums(count), redo(1024);
@@ -166,6 +231,7 @@ int main() {
     any_split(tier, key);
     too_small_a_list_adds_nothing(tier, key);
     bad_arguments(tier, key);
+    random_words_do_not_stay_on_the_stack(tier, key);
     time_it(tier, key);
   }
   std::printf(failures ? "%d failures\n" : "passed\n", failures);

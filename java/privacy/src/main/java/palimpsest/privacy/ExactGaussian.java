@@ -1,6 +1,7 @@
 package palimpsest.privacy;
 
 import java.math.BigInteger;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -23,7 +24,10 @@ final class ExactGaussian {
   /** Where the bits come from. */
   @FunctionalInterface
   interface Bits {
-    /** Word {@code level} of U and of V, as {u, v}; level 0 holds the most significant bits. */
+    /**
+     * Word {@code level} of U and of V, as {u, v} in an array that the caller overwrites; level 0
+     * holds the most significant bits.
+     */
     long[] at(int level);
   }
 
@@ -89,6 +93,7 @@ final class ExactGaussian {
       long[] next = bits.at(level);
       u = append(u, next[0]);
       v = append(v, next[1]);
+      Arrays.fill(next, 0);
       if (u.signum() == 0) {
         continue;
       }

@@ -25,6 +25,9 @@ import java.util.Arrays;
  * 4p+3 are V, low word first), and is the cosine if i / 16 is even, else the sine. This order lets
  * sixteen vector lanes, or sixteen GPU threads, write neighbouring elements.
  *
+ * <p>Arrays of random words and of noise are overwritten after use. That is all Java can do: the
+ * virtual machine may have copied them, and the slow path's numbers are immutable.
+ *
  * <p>Immutable and safe for use by several threads; the key must stay open.
  */
 public final class NoiseStream {
@@ -113,20 +116,25 @@ public final class NoiseStream {
     long[] noise = new long[SUPERBLOCK];
     boolean[] decided = new boolean[SUPERBLOCK];
     long end = firstElement + count;
-    for (long base = firstElement - firstElement % SUPERBLOCK; base < end; base += SUPERBLOCK) {
-      superblock(base / SUPERBLOCK, step, sigmaGrid, words, noise, decided);
-      long from = Math.max(base, firstElement);
-      long to = Math.min(base + SUPERBLOCK, end);
-      for (long e = from; e < to; e++) {
-        int i = (int) (e - base);
-        long z = decided[i] ? noise[i] : exact(e, step, sigmaGrid);
-        long at = (e - firstElement) * Long.BYTES;
-        sums.set(
-            ValueLayout.JAVA_LONG_UNALIGNED, at, sums.get(ValueLayout.JAVA_LONG_UNALIGNED, at) + z);
+    try {
+      for (long base = firstElement - firstElement % SUPERBLOCK; base < end; base += SUPERBLOCK) {
+        superblock(base / SUPERBLOCK, step, sigmaGrid, words, noise, decided);
+        long from = Math.max(base, firstElement);
+        long to = Math.min(base + SUPERBLOCK, end);
+        for (long e = from; e < to; e++) {
+          int i = (int) (e - base);
+          long z = decided[i] ? noise[i] : exact(e, step, sigmaGrid);
+          long at = (e - firstElement) * Long.BYTES;
+          sums.set(
+              ValueLayout.JAVA_LONG_UNALIGNED,
+              at,
+              sums.get(ValueLayout.JAVA_LONG_UNALIGNED, at) + z);
+        }
       }
+    } finally {
+      Arrays.fill(words, 0);
+      Arrays.fill(noise, 0);
     }
-    Arrays.fill(words, 0);
-    Arrays.fill(noise, 0);
   }
 
   /**
@@ -152,10 +160,14 @@ public final class NoiseStream {
     int purposeWord =
         level == 0 ? purpose.word() : Purpose.SLOW_PATH.word() | level << 8 | purpose.word() << 24;
     int[] words = new int[ChaCha20.BLOCK_WORDS];
-    ChaCha20.blocks(key, purposeWord, step, block, 1, words);
-    long u = Integer.toUnsignedLong(words[word]) | (long) words[word + 1] << 32;
-    long v = Integer.toUnsignedLong(words[word + 2]) | (long) words[word + 3] << 32;
-    return new long[] {u, v};
+    try {
+      ChaCha20.blocks(key, purposeWord, step, block, 1, words);
+      long u = Integer.toUnsignedLong(words[word]) | (long) words[word + 1] << 32;
+      long v = Integer.toUnsignedLong(words[word + 2]) | (long) words[word + 3] << 32;
+      return new long[] {u, v};
+    } finally {
+      Arrays.fill(words, 0);
+    }
   }
 
   private static void requireArguments(long count, long firstElement, double sigmaGrid) {
@@ -181,6 +193,7 @@ public final class NoiseStream {
         round(pair[1], limit, noise, decided, at + LANES);
       }
     }
+    Arrays.fill(pair, 0);
   }
 
   /** The nearest integer, and whether it is certain: x is at most {@code limit} from it. */
