@@ -218,6 +218,32 @@ int64_t workspace_of(int64_t keys, int64_t d) {
   return rows + panels + gradients + scores + lanes + rest + 16 * 32;
 }
 
+// Of one vector of lanes: the largest scaled score, and the sum of exp(score - top).
+struct Softmax {
+  vf top, total;
+};
+
+// Replaces the scores of a vector of lanes by exp(scale * score - top); 0 for keys a lane does not
+// see.
+PALIMPSEST_INLINE Softmax exponentials(float* scores, Keys keys, vf position, float scale,
+                                       int32_t window) {
+  vf top = splat(-INFINITY);
+  for (int64_t key = keys.first; key < keys.end; key++) {
+    float* s = scores + key * kPanel;
+    vf x = select(visible(position, key, window), load(s) * splat(scale), splat(-INFINITY));
+    store(s, x);
+    top = max(top, x);
+  }
+  vf total = zero();
+  for (int64_t key = keys.first; key < keys.end; key++) {
+    float* s = scores + key * kPanel;
+    vf p = exp(load(s) - top);
+    store(s, p);
+    total = total + p;
+  }
+  return {top, total};
+}
+
 template <class T>
 void forward_head(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v, int64_t v_ld,
                   const Span& span, int64_t head0, int64_t d, float scale, int32_t window, T* out,
@@ -239,21 +265,8 @@ void forward_head(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v
     positions_of(span, lane0, positions);
     score(key_rows, d, transposed, keys, lanes, scores);
     for (int v0 = 0; v0 < lanes; v0 += kWidth) {
-      const vf position = load(positions + v0);
-      vf top = splat(-INFINITY);
-      for (int64_t key = keys.first; key < keys.end; key++) {
-        float* s = scores + key * kPanel + v0;
-        vf x = select(visible(position, key, window), load(s) * splat(scale), splat(-INFINITY));
-        store(s, x);
-        top = max(top, x);
-      }
-      vf total = zero();
-      for (int64_t key = keys.first; key < keys.end; key++) {
-        float* s = scores + key * kPanel + v0;
-        vf p = exp(load(s) - top);
-        store(s, p);
-        total = total + p;
-      }
+      const auto [top, total] =
+          exponentials(scores + v0, keys, load(positions + v0), scale, window);
       store(inverse + v0, splat(1.0f) / total);
       float tops[kWidth], totals[kWidth];
       store(tops, top);
@@ -279,6 +292,45 @@ struct Gradients {
   int64_t dq_ld, dk_ld, dv_ld;
   bool is_bf16;
 };
+
+// Of each lane its log-sum-exp and delta, the inner product of its output and the output's
+// gradient; lanes beyond the last get a probability of 0.
+//
+// The chain is the same as the score gradient's: where one key has all the weight, their difference
+// is exactly 0.
+template <class T>
+void deltas_of(const T* out, int64_t out_ld, const float* d_out, int64_t d_out_ld, const float* lse,
+               int64_t lse_ld, const Span& span, int64_t head0, int64_t lane0, int64_t d,
+               float* lane_lse, float* lane_delta) {
+  for (int64_t l = 0; l < kPanel; l++) {
+    int64_t lane = lane0 + l, row = span.query_start + lane / span.group,
+            head = head0 + lane % span.group;
+    bool there = lane < span.lanes();
+    float delta = 0;
+    if (there)
+      for (int64_t i = 0; i < d; i++)
+        delta = fma(to_float(out[row * out_ld + head * d + i]),
+                    d_out[row * d_out_ld + head * d + i], delta);
+    lane_delta[l] = delta;
+    lane_lse[l] = there ? lse[row * lse_ld + head] : INFINITY;
+  }
+}
+
+// Turns scores into probabilities, and the probabilities' gradients into the scores'.
+PALIMPSEST_INLINE void softmax_backward(float* probabilities, float* gradients, Keys keys,
+                                        const float* positions, const float* lane_lse,
+                                        const float* lane_delta, float scale, int32_t window) {
+  for (int64_t key = keys.first; key < keys.end; key++)
+    for (int v0 = 0; v0 < kPanel; v0 += kWidth) {
+      float* p = probabilities + key * kPanel + v0;
+      float* g = gradients + key * kPanel + v0;
+      vi seen = visible(load(positions + v0), key, window);
+      vf probability = select(seen, exp(load(p) * splat(scale) - load(lane_lse + v0)), zero());
+      vf gradient = probability * (load(g) - load(lane_delta + v0)) * splat(scale);
+      store(p, probability);
+      store(g, select(seen, gradient, zero()));
+    }
+}
 
 template <class T>
 void backward_head(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v, int64_t v_ld,
@@ -313,31 +365,12 @@ void backward_head(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* 
     gather(q, q_ld, span, head0, lane0, d, query_transposed, query_panels);
     gather(d_out, d_out_ld, span, head0, lane0, d, out_transposed, out_panels);
     positions_of(span, lane0, positions);
-    for (int64_t l = 0; l < kPanel; l++) {
-      int64_t lane = lane0 + l, row = span.query_start + lane / span.group,
-              head = head0 + lane % span.group;
-      // The same chain as the score gradient's: where one key has all the weight, their difference
-      // is exactly 0.
-      float delta = 0;
-      if (l < lanes)
-        for (int64_t i = 0; i < d; i++)
-          delta = fma(to_float(out[row * out_ld + head * d + i]),
-                      d_out[row * d_out_ld + head * d + i], delta);
-      lane_delta[l] = delta;
-      lane_lse[l] = l < lanes ? lse[row * lse_ld + head] : INFINITY;
-    }
+    deltas_of(out, out_ld, d_out, d_out_ld, lse, lse_ld, span, head0, lane0, d, lane_lse,
+              lane_delta);
     score<kVectors>(key_rows, d, query_transposed, keys, probabilities);
     score<kVectors>(value_rows, d, out_transposed, keys, score_gradients);
-    for (int64_t key = keys.first; key < keys.end; key++)
-      for (int v0 = 0; v0 < kPanel; v0 += kWidth) {
-        float* p = probabilities + key * kPanel + v0;
-        float* g = score_gradients + key * kPanel + v0;
-        vi seen = visible(load(positions + v0), key, window);
-        vf probability = select(seen, exp(load(p) * splat(scale) - load(lane_lse + v0)), zero());
-        vf gradient = probability * (load(g) - load(lane_delta + v0)) * splat(scale);
-        store(p, probability);
-        store(g, select(seen, gradient, zero()));
-      }
+    softmax_backward(probabilities, score_gradients, keys, positions, lane_lse, lane_delta, scale,
+                     window);
     spread(probabilities, keys, out_panels, d, value_gradient);
     spread(score_gradients, keys, query_panels, d, key_gradient);
     combine(score_gradients, keys, key_panels, t, d, lanes, row_block,

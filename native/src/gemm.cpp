@@ -133,72 +133,97 @@ void gemm(const T* x, int64_t ldx, int64_t rows, int64_t ins, const T* w, const 
   }
 }
 
+namespace {
+
+constexpr int kOuterRows = kTileRows > 8 ? 8 : 4;
+constexpr int kChunk = 256;  // tokens whose left factors are copied at once
+
+using OuterSums = vf[kOuterRows][kVectors];
+
+// The part of out that one tile of outer() makes; transposed as there.
+struct OuterTile {
+  float* out;
+  int64_t ld;
+  bool transposed;
+  int rows, columns;
+  float& at(int i, int l) const { return transposed ? out[l * ld + i] : out[i * ld + l]; }
+};
+
+// c = the sums of the tokens before, or 0 where there are none.
+PALIMPSEST_INLINE void load_sums(const OuterTile& tile, bool start_from_out, OuterSums& c) {
+  alignas(64) float part[kOuterRows][kPanel];
+  if (start_from_out)
+    for (int i = 0; i < tile.rows; i++)
+      for (int l = 0; l < tile.columns; l++) part[i][l] = tile.at(i, l);
+  PALIMPSEST_UNROLL for (int i = 0; i < kOuterRows; i++)
+      PALIMPSEST_UNROLL for (int v = 0; v < kVectors; v++) c[i][v] =
+          start_from_out ? load(part[i] + v * kWidth) : zero();
+}
+
+PALIMPSEST_INLINE void store_sums(const OuterSums& c, const OuterTile& tile) {
+  if (!tile.transposed && tile.columns == kPanel) {
+    for (int i = 0; i < tile.rows; i++)
+      for (int v = 0; v < kVectors; v++) store(tile.out + i * tile.ld + v * kWidth, c[i][v]);
+    return;
+  }
+  alignas(64) float part[kOuterRows][kPanel];
+  PALIMPSEST_UNROLL for (int i = 0; i < kOuterRows; i++)
+      PALIMPSEST_UNROLL for (int v = 0; v < kVectors; v++) store(part[i] + v * kWidth, c[i][v]);
+  if (tile.transposed)
+    for (int l = 0; l < tile.columns; l++)
+      for (int i = 0; i < tile.rows; i++) tile.at(i, l) = part[i][l];
+  else
+    for (int i = 0; i < tile.rows; i++)
+      for (int l = 0; l < tile.columns; l++) tile.at(i, l) = part[i][l];
+}
+
+PALIMPSEST_INLINE void add_product(OuterSums& c, const float (&left)[kOuterRows], vf r0, vf r1) {
+  PALIMPSEST_UNROLL for (int i = 0; i < kOuterRows; i++) {
+    vf l = splat(left[i]);
+    c[i][0] = fma(l, r0, c[i][0]);
+    c[i][1] = fma(l, r1, c[i][1]);
+  }
+}
+
+// c += sum over t < tokens of left[t]^T right[t], of which `columns` exist.
+template <class T>
+PALIMPSEST_INLINE void add_tokens(OuterSums& c, const float (*left)[kOuterRows], const T* right,
+                                  int64_t ld, int tokens, int columns) {
+  if (columns == kPanel) {
+    for (int t = 0; t < tokens; t++, right += ld)
+      add_product(c, left[t], load(right), load(right + kWidth));
+  } else {
+    const int n0 = columns < kWidth ? columns : kWidth, n1 = columns - n0;
+    for (int t = 0; t < tokens; t++, right += ld)
+      add_product(c, left[t], load(right, n0), n1 > 0 ? load(right + kWidth, n1) : zero());
+  }
+}
+
+}  // namespace
+
 template <class T>
 void outer(const T* a, int64_t lda, int64_t m, const T* b, int64_t ldb, int64_t n, int64_t from,
            int64_t to, float* out, int64_t ld, bool transposed, bool add) {
-  constexpr int kRows = kTileRows > 8 ? 8 : 4;
-  constexpr int kChunk = 256;
-  alignas(64) float left[kChunk][kRows];
+  alignas(64) float left[kChunk][kOuterRows];
   if (from == to && !add) {
     for (int64_t i = 0; i < (transposed ? n : m); i++)
       for (int64_t j = 0; j < (transposed ? m : n); j++) out[i * ld + j] = 0;
   }
-  for (int64_t i0 = 0; i0 < m; i0 += kRows) {
-    const int mi = m - i0 < kRows ? (int)(m - i0) : kRows;
+  for (int64_t i0 = 0; i0 < m; i0 += kOuterRows) {
+    const int mi = m - i0 < kOuterRows ? (int)(m - i0) : kOuterRows;
     for (int64_t t0 = from; t0 < to; t0 += kChunk) {
-      const int ts = to - t0 < kChunk ? (int)(to - t0) : kChunk;
-      for (int t = 0; t < ts; t++)
-        for (int i = 0; i < kRows; i++)
+      const int tokens = to - t0 < kChunk ? (int)(to - t0) : kChunk;
+      for (int t = 0; t < tokens; t++)
+        for (int i = 0; i < kOuterRows; i++)
           left[t][i] = i < mi ? to_float(a[(t0 + t) * lda + i0 + i]) : 0.0f;
       const bool start_from_out = add || t0 > from;
       for (int64_t j = 0; j < n; j += kPanel) {
-        const int nj = n - j < kPanel ? (int)(n - j) : kPanel;
-        alignas(64) float part[kRows][kPanel];
-        if (start_from_out)
-          for (int i = 0; i < mi; i++)
-            for (int l = 0; l < nj; l++)
-              part[i][l] = transposed ? out[(j + l) * ld + i0 + i] : out[(i0 + i) * ld + j + l];
-        vf c[kRows][kVectors];
-        PALIMPSEST_UNROLL for (int i = 0; i < kRows; i++)
-            PALIMPSEST_UNROLL for (int v = 0; v < kVectors; v++) c[i][v] =
-                start_from_out ? load(part[i] + v * kWidth) : zero();
-        const T* right = b + t0 * ldb + j;
-        if (nj == kPanel) {
-          for (int t = 0; t < ts; t++, right += ldb) {
-            vf r0 = load(right), r1 = load(right + kWidth);
-            PALIMPSEST_UNROLL for (int i = 0; i < kRows; i++) {
-              vf l = splat(left[t][i]);
-              c[i][0] = fma(l, r0, c[i][0]);
-              c[i][1] = fma(l, r1, c[i][1]);
-            }
-          }
-        } else {
-          const int n0 = nj < kWidth ? nj : kWidth, n1 = nj - n0;
-          for (int t = 0; t < ts; t++, right += ldb) {
-            vf r0 = load(right, n0), r1 = n1 > 0 ? load(right + kWidth, n1) : zero();
-            PALIMPSEST_UNROLL for (int i = 0; i < kRows; i++) {
-              vf l = splat(left[t][i]);
-              c[i][0] = fma(l, r0, c[i][0]);
-              c[i][1] = fma(l, r1, c[i][1]);
-            }
-          }
-        }
-        if (!transposed && nj == kPanel) {
-          for (int i = 0; i < mi; i++) {
-            store(out + (i0 + i) * ld + j, c[i][0]);
-            store(out + (i0 + i) * ld + j + kWidth, c[i][1]);
-          }
-        } else {
-          PALIMPSEST_UNROLL for (int i = 0; i < kRows; i++)
-              PALIMPSEST_UNROLL for (int v = 0; v < kVectors; v++)
-                  store(part[i] + v * kWidth, c[i][v]);
-          if (transposed)
-            for (int l = 0; l < nj; l++)
-              for (int i = 0; i < mi; i++) out[(j + l) * ld + i0 + i] = part[i][l];
-          else
-            for (int i = 0; i < mi; i++)
-              for (int l = 0; l < nj; l++) out[(i0 + i) * ld + j + l] = part[i][l];
-        }
+        const OuterTile tile{out + (transposed ? j * ld + i0 : i0 * ld + j), ld, transposed, mi,
+                             n - j < kPanel ? (int)(n - j) : kPanel};
+        OuterSums c;
+        load_sums(tile, start_from_out, c);
+        add_tokens(c, left, b + t0 * ldb + j, ldb, tokens, tile.columns);
+        store_sums(c, tile);
       }
     }
   }
