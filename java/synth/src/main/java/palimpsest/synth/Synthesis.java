@@ -108,6 +108,9 @@ public final class Synthesis {
   private final ExecutionSpec execution;
   private final Set<Waiver> waivers;
 
+  /** Digest of the base model's weights. */
+  private final String weights;
+
   private Synthesis(
       ModelFolder folder,
       Source source,
@@ -126,6 +129,7 @@ public final class Synthesis {
     template = template(folder, tokenizer, source.labels(), prompt);
     template.requireRoom(settings.maxTokens());
     this.prompt = prompt;
+    weights = folder.digest();
     plan = RunPlan.of(settings, folder.config());
   }
 
@@ -274,7 +278,7 @@ public final class Synthesis {
   private String settings() {
     StringBuilder text = new StringBuilder();
     text.append(plan.mechanism()).append(plan.tuning()).append(plan.maxTokens());
-    text.append(folder.config()).append(baseName()).append(source.dataSet());
+    text.append(folder.config()).append(baseName()).append(weights).append(source.dataSet());
     text.append(source.options()).append(source.labels().names()).append(new TreeSet<>(waivers));
     text.append(template.endToken());
     for (int label = 0; label < source.labels().size(); label++) {
@@ -440,6 +444,7 @@ public final class Synthesis {
     Map<String, Object> content = new LinkedHashMap<>(statement.content());
     Map<String, Object> made = new LinkedHashMap<>();
     made.put("baseModel", baseName());
+    made.put("baseModelSha256", weights);
     made.put("baseModelOverlap", "unknown");
     made.put("method", "lora");
     made.put("rank", plan.tuning().rank());

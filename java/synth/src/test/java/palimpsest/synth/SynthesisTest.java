@@ -494,4 +494,17 @@ class SynthesisTest {
         () -> run(people, TinySetting.settings(8, 3), setting.destination(false)));
     assertFalse(Files.exists(StateFolder.ledgers(setting.state())));
   }
+
+  @Test
+  void aResumedRunMustHaveTheSameWeights() throws IOException {
+    assertThrows(Stop.class, () -> setting.run(8, 9, 0, false, stoppingAfter(2)));
+    Path weights = setting.model().resolve("model.safetensors");
+    byte[] changed = Files.readAllBytes(weights);
+    changed[changed.length - 1] ^= 1;
+    Files.write(weights, changed);
+    InputException refused =
+        assertThrows(
+            InputException.class, () -> setting.run(8, 9, 0, true, SynthesisListener.silent()));
+    assertTrue(refused.getMessage().contains("other settings"), refused.getMessage());
+  }
 }
