@@ -43,14 +43,35 @@ public record RecordOptions(
   }
 
   /**
-   * Caps that hold before anything is believed.
+   * Caps that hold before anything is believed. Those on memory are there so that a file runs into
+   * a stated limit, the same for everybody, and never into the end of the heap.
    *
    * @param fileBytes bytes of the unpacked file
    * @param lineBytes bytes of one record; what is over is cut off
-   * @param records records in all
+   * @param heapShare the share of the largest Java heap that all records may take, in (0, 1)
+   * @param maxTokens tokens that each record is to be encoded into, at most; 0: none
    */
-  public record Limits(long fileBytes, int lineBytes, int records) {
-    public static final Limits DEFAULT = new Limits(4L << 30, 1 << 20, 20_000_000);
+  public record Limits(long fileBytes, int lineBytes, double heapShare, int maxTokens) {
+    public static final Limits DEFAULT = new Limits(4L << 30, 1 << 20, 0.6, 0);
+
+    /** More than the objects, references and map entry of a record and its user in 64-bit Java. */
+    private static final int RECORD_BYTES = 160;
+
+    /** Bytes that all records may take. */
+    public long room() {
+      return (long) (heapShare * Runtime.getRuntime().maxMemory());
+    }
+
+    /**
+     * Bytes that one record is counted as: at least what it takes while it is read, with its text,
+     * and while it is encoded, with its text and its tokens.
+     *
+     * @param textBytes its text, as UTF-8
+     * @param userBytes the name of its user, 0 without one
+     */
+    public long bytes(int textBytes, int userBytes) {
+      return RECORD_BYTES + textBytes + 2L * userBytes + 4L * maxTokens;
+    }
   }
 
   public RecordOptions {
@@ -109,6 +130,12 @@ public record RecordOptions(
 
   public RecordOptions withLimits(Limits value) {
     return copy(format, header, labelUntil, user, recordsPerUser, charset, value);
+  }
+
+  /** For records that are to be encoded into at most so many tokens each. */
+  public RecordOptions withMaxTokens(int value) {
+    return withLimits(
+        new Limits(limits.fileBytes(), limits.lineBytes(), limits.heapShare(), value));
   }
 
   /** The same columns, read otherwise. */

@@ -24,6 +24,7 @@ public final class Records {
   private final List<byte[]> texts = new ArrayList<>();
   private int[] labelArray;
   private byte[] digest;
+  private long bytes;
 
   private Records() {}
 
@@ -92,7 +93,7 @@ public final class Records {
               problem(line, Problem.Kind.OVER_USER_LIMIT);
               return;
             }
-            records.add(path, options.limits().records(), index, text);
+            records.add(path, options.limits(), index, text, user == null ? 0 : user.length);
           }
 
           @Override
@@ -104,9 +105,13 @@ public final class Records {
         });
   }
 
-  private void add(Path path, int most, int label, byte[] text) {
-    if (texts.size() == most) {
-      throw new InputException(path + ": over " + most + " records; split it or raise the limit");
+  private void add(Path path, RecordOptions.Limits limits, int label, byte[] text, int userBytes) {
+    bytes += limits.bytes(text.length, userBytes);
+    if (bytes > limits.room()) {
+      throw new InputException(
+          path
+              + ": more records than the Java heap has room for; use part of them, or allow a larger"
+              + " heap, such as PALIMPSEST_JAVA_OPTS=-Xmx8g");
     }
     labels.add(label);
     texts.add(text);

@@ -151,7 +151,7 @@ class RecordsTest {
 
   @Test
   void overLongRowsAreCutAndStayOneRecord() throws IOException {
-    RecordOptions.Limits limits = new RecordOptions.Limits(1 << 20, 20, 100);
+    RecordOptions.Limits limits = new RecordOptions.Limits(1 << 20, 20, 0.5, 0);
     String inner = "a,planted\n".repeat(30);
     Path csv = file("d.csv", "label,text\na,\"" + inner + "\"\nb,next\n");
     Records records = Records.read(csv, TEXT_LABEL.withLimits(limits), AB);
@@ -256,10 +256,24 @@ class RecordsTest {
     refused("cannot be unpacked", file("j.csv.gz", cut), TEXT_LABEL);
     packed[packed.length - 5] ^= 1;
     refused("cannot be unpacked", file("m.csv.gz", packed), TEXT_LABEL);
-    RecordOptions.Limits few = new RecordOptions.Limits(1 << 20, 1 << 10, 1);
-    refused("over 1 records", file("k.csv", "label,text\na,x\na,y\n"), TEXT_LABEL.withLimits(few));
-    RecordOptions.Limits small = new RecordOptions.Limits(10, 1 << 10, 9);
+    RecordOptions.Limits small = new RecordOptions.Limits(10, 1 << 10, 0.5, 0);
     refused("over 10 bytes", csv, TEXT_LABEL.withLimits(small));
+  }
+
+  @Test
+  void recordsThatFillTheirShareOfTheHeapAreReadAndNoMore() throws IOException {
+    Path csv = file("d.csv", "label,text,who\na,four,me\na,five5,you\nc,of another label,me\n");
+    RecordOptions byUser = TEXT_LABEL.withUser("who", 1);
+    RecordOptions.Limits any = new RecordOptions.Limits(1 << 20, 1 << 10, 0.5, 10);
+    double needed = any.bytes(4, 2) + any.bytes(5, 3);
+    double all = Runtime.getRuntime().maxMemory();
+    RecordOptions.Limits just =
+        new RecordOptions.Limits(1 << 20, 1 << 10, (needed + 0.5) / all, 10);
+    assertEquals(2, Records.read(csv, byUser.withLimits(just), AB).size());
+    RecordOptions.Limits less =
+        new RecordOptions.Limits(1 << 20, 1 << 10, (needed - 0.5) / all, 10);
+    refused("room", csv, byUser.withLimits(less));
+    refused("room", csv, byUser.withLimits(just).withMaxTokens(11));
   }
 
   /** What other kinds of file start with. */
@@ -305,7 +319,7 @@ class RecordsTest {
     List<String> read = lines(Records.read(packed, TEXT_LABEL, AB));
     assertEquals(List.of("0:x", "0:z"), List.of(read.getFirst(), read.getLast()));
     assertEquals(1 << 20, read.get(1).length(), "cut like any long line");
-    RecordOptions.Limits small = new RecordOptions.Limits(1 << 20, 1 << 10, 9);
+    RecordOptions.Limits small = new RecordOptions.Limits(1 << 20, 1 << 10, 0.5, 0);
     refused("over 1048576 bytes", packed, TEXT_LABEL.withLimits(small));
   }
 
