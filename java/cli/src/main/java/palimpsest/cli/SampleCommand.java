@@ -74,12 +74,19 @@ final class SampleCommand extends Verb {
   public Integer call() {
     Synthesis.refuseExisting(out);
     Synthesis.refuseExisting(statementFile());
-    AdapterCard card = card();
+    Optional<AdapterCard> released = Optional.ofNullable(adapter).flatMap(AdapterCard::read);
+    Path base =
+        ModelCache.standard()
+            .resolve(
+                model == null
+                    ? released.map(AdapterCard::baseModel).orElse(STANDARD_MODEL)
+                    : model);
+    AdapterCard card = card(released, base);
     SamplingSettings settings = sampling.settings();
     try (ProgressListener listener = new ProgressListener(this::progress);
         TunedModel tuned =
             new TunedModel(
-                ModelCache.standard().resolve(model == null ? card.baseModel() : model),
+                base,
                 adapter,
                 card.labels(),
                 card.prompt(),
@@ -97,26 +104,40 @@ final class SampleCommand extends Verb {
   }
 
   /** What the adapter was released with, or what the options say of one that brings nothing. */
-  private AdapterCard card() {
-    Optional<AdapterCard> released = Optional.ofNullable(adapter).flatMap(AdapterCard::read);
+  private AdapterCard card(Optional<AdapterCard> released, Path base) {
+    String name = base.toAbsolutePath().normalize().getFileName().toString();
     if (released.isPresent()) {
       if (labels != null || maxTokens != null || prompt.given()) {
         throw new InputException(
             adapter
                 + " brings its own labels, prompt and length; leave out --labels, --kind, --template and --max-tokens");
       }
-      return released.get();
+      return forModel(released.get(), name);
     }
     String statement =
         adapter == null
-            ? "No private record was used: these texts are the base model's own.\n"
+            ? "No adapter was used: these texts are those of the model %s alone. Nothing is known here of how it was trained: if private records took part in that, no epsilon covers these texts.%n"
+                .formatted(name)
             : "NON-PRIVATE: the adapter that these texts were sampled from carries no privacy statement.\n";
     return new AdapterCard(
-        STANDARD_MODEL,
+        name,
         labels == null ? Labels.single() : DataOptions.labels(labels),
         prompt.prompt(),
         maxTokens == null ? STANDARD_TOKENS : maxTokens,
         statement);
+  }
+
+  /**
+   * The statement speaks of one base model; what the adapter makes of another it does not cover.
+   */
+  private AdapterCard forModel(AdapterCard card, String name) {
+    if (!name.equals(card.baseModel())) {
+      throw new InputException(
+          "--model: the adapter was tuned on "
+              + card.baseModel()
+              + ", and its statement covers no texts of another model; give that one or leave out --model");
+    }
+    return card;
   }
 
   /** {@code more.jsonl} gets {@code more.STATEMENT.txt}. */

@@ -87,6 +87,38 @@ class PrivateRunTest {
     }
   }
 
+  private CommandLineRun sample(String model, String... more) {
+    List<String> words = new ArrayList<>(List.of("sample", "--model", model, "--quiet"));
+    words.addAll(List.of("--records", "2", "--temperature", "3"));
+    words.addAll(List.of("--out", folder.resolve("more.jsonl").toString()));
+    words.addAll(List.of(more));
+    return CommandLineRun.of(words.toArray(String[]::new));
+  }
+
+  @Test
+  void theStatementOfAnAdapterCoversItsOwnBaseModelAlone() throws IOException {
+    assertEquals(ExitCode.DONE, run("train", sound()).exitCode());
+    Path other = Files.move(setting.model(), folder.resolve("other"));
+    String adapter = setting.out().resolve(Synthesis.ADAPTER).toString();
+    CommandLineRun run = sample(other.toString(), "--adapter", adapter);
+    assertEquals(ExitCode.BAD_INPUT, run.exitCode(), run.err());
+    assertEquals(1, run.err().lines().count(), run.err());
+    assertTrue(run.err().contains("tuned on model,"), run.err());
+    assertFalse(Files.exists(folder.resolve("more.jsonl")));
+    assertFalse(Files.exists(folder.resolve("more.STATEMENT.txt")));
+  }
+
+  @Test
+  void withoutAnAdapterNothingIsClaimedOfTheModel() throws IOException {
+    CommandLineRun run = sample(setting.model().toString(), "--max-tokens", "64", "--kind", "note");
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    String statement = Files.readString(folder.resolve("more.STATEMENT.txt"));
+    assertTrue(
+        statement.startsWith("No adapter was used: these texts are those of the model model"));
+    assertTrue(statement.contains("no epsilon covers these texts"), statement);
+    assertFalse(statement.contains(folder.toString()), "the path stays with its owner");
+  }
+
   @Test
   void waiversStandInTheStatement() throws IOException {
     CommandLineRun run =
