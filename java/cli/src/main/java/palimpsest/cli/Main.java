@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import palimpsest.engine.model.Role;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -66,6 +67,7 @@ final class Main implements Runnable {
           .setOut(out)
           .setErr(err)
           .setCaseInsensitiveEnumValuesAllowed(true)
+          .registerConverter(Role.class, new TargetConverter())
           .setParameterExceptionHandler(Main::reportUsage)
           .setExecutionExceptionHandler(Main::reportFailure)
           .execute(args);

@@ -164,7 +164,8 @@ class PrivateRunTest {
     "--out,model,not empty",
     "--model,nowhere,nowhere",
     "--max-tokens,9,tokens",
-    "--targets,head,linear",
+    "--targets,head,'is not a linear layer: query_key_value, query, key, value, attention_output, gate, up, down'",
+    "--targets,'query,nope','nope'",
     "--name,a/b,name",
     "--kind,'',kind"
   })
