@@ -33,6 +33,8 @@ import picocli.CommandLine.Parameters;
       "Example: palimpsest evaluate synthetic-tickets/synthetic.jsonl --real heldout.csv --text body --label queue"
     })
 final class EvaluateCommand extends Verb {
+  private static final String PRIVATE = "For the owner's eyes: no epsilon covers these figures.";
+
   @Parameters(
       paramLabel = "SYNTHETIC",
       description = "What synthesize or sample wrote, .jsonl or .csv.")
@@ -73,6 +75,8 @@ final class EvaluateCommand extends Verb {
 
   private static Map<String, Object> fields(Evaluation evaluation) {
     Map<String, Object> fields = new LinkedHashMap<>();
+    fields.put("private", true);
+    fields.put("note", PRIVATE);
     fields.put("records", evaluation.synthetic());
     fields.put("realRecords", evaluation.real());
     fields.put("labelAgreement", fields(evaluation.agreement().overall()));
@@ -111,8 +115,7 @@ final class EvaluateCommand extends Verb {
   }
 
   private static String text(Evaluation evaluation) {
-    StringBuilder text =
-        new StringBuilder("For the owner's eyes: no epsilon covers these figures.\n");
+    StringBuilder text = new StringBuilder(PRIVATE + "\n");
     text.append(
         "%d synthetic records; the judge is naive Bayes trained on %d real ones; intervals are 95 %%.%n%n"
             .formatted(evaluation.synthetic(), evaluation.real()));

@@ -59,6 +59,10 @@ class EvaluateCommandTest {
     assertTrue(run.out().startsWith("For the owner's eyes"), run.out());
     assertTrue(run.out().contains("label agreement"), run.out());
     assertFalse(run.out().contains("hammer"), run.out());
+    JsonNode fields = new ObjectMapper().readTree(evaluate(RIGHT, "--json").out());
+    assertEquals("private", fields.fieldNames().next(), "programs are told first as well");
+    assertTrue(fields.get("private").asBoolean());
+    assertTrue(fields.get("note").asText().contains("no epsilon covers"));
   }
 
   @Test
