@@ -97,10 +97,7 @@ abstract class PrivateRun extends Verb {
           Synthesis.run(
               base,
               new Synthesis.Source(
-                  file,
-                  data.records().withMaxTokens(settings.maxTokens()),
-                  data.labels(file),
-                  name == null ? nameOf(file) : name),
+                  file, data.records(), data.labels(file), name == null ? nameOf(file) : name),
               prompt.prompt(),
               settings,
               sampling,

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import palimpsest.engine.model.ModelCache;
+import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.synth.AdapterCard;
 import palimpsest.synth.ExecutionSpec;
@@ -112,7 +113,7 @@ final class SampleCommand extends Verb {
             adapter
                 + " brings its own labels, prompt and length; leave out --labels, --kind, --template and --max-tokens");
       }
-      return forModel(released.get(), name);
+      return forModel(released.get(), name, base);
     }
     String statement =
         adapter == null
@@ -121,6 +122,7 @@ final class SampleCommand extends Verb {
             : "NON-PRIVATE: the adapter that these texts were sampled from carries no privacy statement.\n";
     return new AdapterCard(
         name,
+        digest(base),
         labels == null ? Labels.single() : DataOptions.labels(labels),
         prompt.prompt(),
         maxTokens == null ? STANDARD_TOKENS : maxTokens,
@@ -130,14 +132,26 @@ final class SampleCommand extends Verb {
   /**
    * The statement speaks of one base model; what the adapter makes of another it does not cover.
    */
-  private AdapterCard forModel(AdapterCard card, String name) {
+  private AdapterCard forModel(AdapterCard card, String name, Path base) {
     if (!name.equals(card.baseModel())) {
       throw new InputException(
           "--model: the adapter was tuned on "
               + card.baseModel()
               + ", and its statement covers no texts of another model; give that one or leave out --model");
     }
+    if (!digest(base).equals(card.baseModelSha256())) {
+      throw new InputException(
+          base
+              + ": its weights are not those that the adapter was tuned on, and its statement covers no"
+              + " texts of another model; restore them or give the right --model");
+    }
     return card;
+  }
+
+  private static String digest(Path base) {
+    try (ModelFolder folder = ModelFolder.open(base)) {
+      return folder.digest();
+    }
   }
 
   /** {@code more.jsonl} gets {@code more.STATEMENT.txt}. */

@@ -104,6 +104,14 @@ class PrivateRunTest {
     assertEquals(ExitCode.BAD_INPUT, run.exitCode(), run.err());
     assertEquals(1, run.err().lines().count(), run.err());
     assertTrue(run.err().contains("tuned on model,"), run.err());
+    Files.move(other, setting.model());
+    Path weights = setting.model().resolve("model.safetensors");
+    byte[] changed = Files.readAllBytes(weights);
+    changed[changed.length - 1] ^= 1;
+    Files.write(weights, changed);
+    run = sample(setting.model().toString(), "--adapter", adapter);
+    assertEquals(ExitCode.BAD_INPUT, run.exitCode(), run.err());
+    assertTrue(run.err().contains("its weights are not those"), run.err());
     assertFalse(Files.exists(folder.resolve("more.jsonl")));
     assertFalse(Files.exists(folder.resolve("more.STATEMENT.txt")));
   }

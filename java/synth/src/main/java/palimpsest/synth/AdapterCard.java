@@ -22,11 +22,17 @@ import palimpsest.synth.text.Labels;
  * carries on.
  *
  * @param baseModel name of the base model
+ * @param baseModelSha256 digest of its weights, 64 hexadecimal digits
  * @param maxTokens longest record, prompt included
  * @param statement the privacy statement in words
  */
 public record AdapterCard(
-    String baseModel, Labels labels, Synthesis.Prompt prompt, int maxTokens, String statement) {
+    String baseModel,
+    String baseModelSha256,
+    Labels labels,
+    Synthesis.Prompt prompt,
+    int maxTokens,
+    String statement) {
   private static final String FILE = "palimpsest.json";
   private static final int MAX_BYTES = 16 << 20;
   private static final ObjectMapper JSON =
@@ -36,6 +42,7 @@ public record AdapterCard(
   void write(Path folder) throws IOException {
     Map<String, Object> fields = new LinkedHashMap<>();
     fields.put("baseModel", baseModel);
+    fields.put("baseModelSha256", baseModelSha256);
     fields.put("kind", prompt.kind());
     prompt.pattern().ifPresent(pattern -> fields.put("template", pattern));
     fields.put("maxTokens", maxTokens);
@@ -76,6 +83,7 @@ public record AdapterCard(
       return Optional.of(
           new AdapterCard(
               fields.required("baseModel").asText(),
+              fields.required("baseModelSha256").asText(),
               Labels.of(names, descriptions).withWeights(weights),
               new Synthesis.Prompt(
                   fields.required("kind").asText(),

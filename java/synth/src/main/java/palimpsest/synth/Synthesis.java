@@ -382,7 +382,9 @@ public final class Synthesis {
   private record Data(List<Example> examples, byte[] digest) {}
 
   private Data data() {
-    Records records = Records.read(source.file(), source.options(), source.labels());
+    Records records =
+        Records.read(
+            source.file(), source.options().withMaxTokens(plan.maxTokens()), source.labels());
     List<Example> examples = new ArrayList<>();
     for (int i = 0; i < records.size(); i++) {
       Template.Encoded encoded =
@@ -429,7 +431,8 @@ public final class Synthesis {
                 RecordWriter.bytes(records, source.labels(), destination.csv()));
           }
         },
-        new AdapterCard(baseName(), source.labels(), prompt, plan.maxTokens(), statement.text()),
+        new AdapterCard(
+            baseName(), weights, source.labels(), prompt, plan.maxTokens(), statement.text()),
         content(statement),
         folder.config(),
         adapter);
