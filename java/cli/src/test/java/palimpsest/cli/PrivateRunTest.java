@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -259,5 +260,37 @@ class PrivateRunTest {
     assertTrue(check.out().contains("longer than the line limit"), check.out());
     assertTrue(check.out().contains("its label is not on the list"), check.out());
     assertTrue(check.out().contains("not UTF-8"), check.out());
+  }
+
+  /** Eight bytes of a record in a file or a message would be a leak that no ledger pays for. */
+  @Test
+  void noFileAndNoLineHoldsAPieceOfARecord() throws IOException {
+    String marker = "7Q#9ZX!4K@2W%8J&";
+    StringBuilder data = new StringBuilder("label,text\n");
+    for (int i = 0; i < 80; i++) {
+      data.append(i % 2 == 0 ? "red," : "blue,").append(marker).append('\n');
+    }
+    data.append("red,").append(marker).append("\0").append(marker).append('\n');
+    data.append(marker).append(',').append(marker).append('\n');
+    Files.writeString(setting.data(), data);
+    CommandLineRun run = run("synthesize", sound("--records", "4", "--debug"));
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    CommandLineRun refused = run("synthesize", sound("--records", "4", "--debug"));
+    assertEquals(ExitCode.BAD_INPUT, refused.exitCode(), refused.err());
+    assertNoPiece(marker, run.out() + run.err() + refused.out() + refused.err(), "messages");
+    for (Path place : List.of(setting.state(), setting.out())) {
+      try (Stream<Path> all = Files.walk(place)) {
+        for (Path file : all.filter(Files::isRegularFile).toList()) {
+          assertNoPiece(
+              marker, Files.readString(file, StandardCharsets.ISO_8859_1), file.toString());
+        }
+      }
+    }
+  }
+
+  private static void assertNoPiece(String marker, String content, String where) {
+    for (int from = 0; from + 8 <= marker.length(); from++) {
+      assertFalse(content.contains(marker.substring(from, from + 8)), "a piece is in " + where);
+    }
   }
 }

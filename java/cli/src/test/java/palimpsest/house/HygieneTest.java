@@ -93,6 +93,30 @@ class HygieneTest {
     assertTrue(claims > 0, document + " names no test");
   }
 
+  /** A lemma or a row of a table in the privacy document names its test, or says "not covered". */
+  @Test
+  void everyClaimOfThePrivacyDocumentHasATest() {
+    List<String> bare = new ArrayList<>();
+    String lemma = null;
+    for (String line : Repository.lines(Path.of("docs/privacy.md"))) {
+      boolean tested = CLAIM.matcher(line).find();
+      if (line.startsWith("*Lemma") || line.startsWith("## ")) {
+        if (lemma != null) {
+          bare.add(lemma);
+        }
+        lemma = line.startsWith("*Lemma") ? line : null;
+      } else if (tested) {
+        lemma = null;
+      }
+      boolean row =
+          line.startsWith("| ") && !line.startsWith("| leak") && !line.startsWith("| file");
+      if (row && !tested && !line.contains("not covered")) {
+        bare.add(line);
+      }
+    }
+    assertEquals(List.of(), bare, "claims without a test");
+  }
+
   /** Every numbered fault has a test that carries its number, or says why there is none yet. */
   @Test
   void everyNumberedFaultHasItsTest() {

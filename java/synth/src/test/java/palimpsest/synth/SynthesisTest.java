@@ -14,6 +14,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -506,5 +508,30 @@ class SynthesisTest {
         assertThrows(
             InputException.class, () -> setting.run(8, 9, 0, true, SynthesisListener.silent()));
     assertTrue(refused.getMessage().contains("other settings"), refused.getMessage());
+  }
+
+  /** The private state holds these files and no others, while a run goes on and after it. */
+  @Test
+  void onlyTheseFilesAreKept() throws IOException {
+    assertThrows(Stop.class, () -> setting.run(8, 9, 0, false, stoppingAfter(2)));
+    Set<String> account =
+        Set.of("notes.head", "notes.ledger", "notes.lock", "notes.secret", "RUN.lock");
+    Set<String> unfinished = new TreeSet<>(account);
+    unfinished.addAll(Set.of("run.properties", "training.safetensors"));
+    assertEquals(unfinished, kept());
+    try (Safetensors saved = Safetensors.open(trainingState())) {
+      assertEquals(Set.of("parameters", "first_moment", "second_moment"), saved.names());
+      assertEquals(Set.of("updates", "run"), saved.metadata().keySet());
+    }
+    setting.run(8, 9, 0, true, SynthesisListener.silent());
+    assertEquals(new TreeSet<>(account), kept());
+  }
+
+  private Set<String> kept() throws IOException {
+    try (Stream<Path> all = Files.walk(setting.state())) {
+      return all.filter(Files::isRegularFile)
+          .map(file -> file.getFileName().toString().replaceAll("[0-9a-f]{24}", "RUN"))
+          .collect(Collectors.toCollection(TreeSet::new));
+    }
   }
 }
