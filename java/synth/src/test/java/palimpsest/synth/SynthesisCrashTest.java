@@ -136,7 +136,7 @@ class SynthesisCrashTest {
     }
   }
 
-  private static long stepsPaid(TinySetting setting) {
+  static long stepsPaid(TinySetting setting) {
     Path directory = setting.state().resolve("ledgers");
     return Ledger.exists(directory, "notes")
         ? Ledger.read(directory, "notes").stream()
@@ -154,7 +154,7 @@ class SynthesisCrashTest {
   }
 
   /** How many runs have a folder of private state. */
-  private static long runFolders(TinySetting setting) throws IOException {
+  static long runFolders(TinySetting setting) throws IOException {
     Path runs = setting.state().resolve("runs");
     if (!Files.isDirectory(runs)) {
       return 0;
@@ -193,6 +193,11 @@ class SynthesisCrashTest {
   }
 
   private Process start(int steps, int stepMillis) throws Exception {
+    return victim(folder, steps, stepMillis).start();
+  }
+
+  /** A process that makes the run, or goes on with it. */
+  static ProcessBuilder victim(Path folder, int steps, int stepMillis) {
     List<String> command = new ArrayList<>();
     command.add(ProcessHandle.current().info().command().orElseThrow());
     command.add("--enable-native-access=ALL-UNNAMED");
@@ -206,7 +211,7 @@ class SynthesisCrashTest {
     command.add(folder.toString());
     command.add(Integer.toString(steps));
     command.add(Integer.toString(stepMillis));
-    return new ProcessBuilder(command).inheritIO().start();
+    return new ProcessBuilder(command).inheritIO();
   }
 
   /**
@@ -215,7 +220,7 @@ class SynthesisCrashTest {
    *
    * @param kills so far: each may lose one update that was paid for
    */
-  private static long checkLedger(TinySetting setting, int kills) throws IOException {
+  static long checkLedger(TinySetting setting, int kills) throws IOException {
     Path directory = setting.state().resolve("ledgers");
     if (!Ledger.exists(directory, "notes")) {
       return 0;
