@@ -1,7 +1,7 @@
-// Preloaded into a process of the tests: a disk that fails. Counts what happens to files under FAULTY_UNDER and
-//   FAULTY_FSYNC=n  fails the n-th fsync with EIO;
-//   FAULTY_WRITE=n  writes half of what the n-th write asks for and has no space from then on.
-// Leaves the file FAULTY_MARK behind when it has done so.
+// Preloaded into a process of the tests: a disk that fails. It counts what happens to files under
+// FAULTY_UNDER. With FAULTY_FSYNC=n the n-th fsync fails with EIO. With FAULTY_WRITE=n the n-th
+// write gets half of its bytes to the disk, and from then on there is no space. The file
+// FAULTY_MARK is left behind when that has happened.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -79,6 +79,8 @@ ssize_t write(int fd, const void* data, size_t size) {
 
 ssize_t pwrite64(int fd, const void* data, size_t size, off64_t at) {
   const ssize_t allowed = room(fd, size);
-  return allowed < 0 ? -1 : real<ssize_t(int, const void*, size_t, off64_t)>("pwrite64")(fd, data, allowed, at);
+  return allowed < 0
+             ? -1
+             : real<ssize_t(int, const void*, size_t, off64_t)>("pwrite64")(fd, data, allowed, at);
 }
 }
