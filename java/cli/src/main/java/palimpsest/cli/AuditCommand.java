@@ -20,12 +20,7 @@ import picocli.CommandLine.Option;
 final class AuditCommand extends Verb {
   @Mixin private MechanismOptions mechanism;
 
-  @Option(
-      names = "--noise",
-      required = true,
-      paramLabel = "S",
-      description = "Noise multiplier: standard deviation of the noise over the clip norm.")
-  private double noise;
+  @Mixin private NoiseOption noise;
 
   @Option(
       names = "--canaries",
@@ -43,10 +38,11 @@ final class AuditCommand extends Verb {
 
   @Override
   public Integer call() {
-    MechanismSpec claim = mechanism.spec(noise);
+    MechanismSpec claim = noise.spec(mechanism);
     GradientAudit.Result found;
-    try (Kernels kernels = new CpuKernels(DType.F32)) {
-      found = new GradientAudit(claim).run(kernels, canaries, significance);
+    try (Kernels kernels = new CpuKernels(DType.F32);
+        Progress progress = progress("audit", claim.steps())) {
+      found = new GradientAudit(claim).run(kernels, canaries, significance, progress::update);
     }
     Map<String, Object> fields = new LinkedHashMap<>();
     fields.put("claimed", found.claimed());

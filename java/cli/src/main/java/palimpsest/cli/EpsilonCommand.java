@@ -7,7 +7,6 @@ import palimpsest.privacy.EpsilonBracket;
 import palimpsest.privacy.MechanismSpec;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
 
 /** The epsilon of given settings. */
 @Command(
@@ -17,19 +16,11 @@ import picocli.CommandLine.Option;
 final class EpsilonCommand extends Verb {
   @Mixin private MechanismOptions mechanism;
 
-  @Option(
-      names = "--noise",
-      required = true,
-      paramLabel = "S",
-      description = "Noise multiplier: standard deviation of the noise over the clip norm.")
-  private double noise;
+  @Mixin private NoiseOption noise;
 
   @Override
   public Integer call() {
-    if (!(noise > 0 && noise < Double.POSITIVE_INFINITY)) {
-      throw new IllegalArgumentException("--noise is " + noise + ", must be positive and finite");
-    }
-    MechanismSpec spec = mechanism.spec(noise);
+    MechanismSpec spec = noise.spec(mechanism);
     EpsilonBracket epsilon = Accountant.of(spec).epsilon(spec.delta());
     Map<String, Object> fields = new LinkedHashMap<>();
     fields.put("epsilon", epsilon.upper());

@@ -115,14 +115,15 @@ final class SampleCommand extends Verb {
       }
       return forModel(released.get(), name, base);
     }
+    String weights = digest(base);
     String statement =
         adapter == null
-            ? "No adapter was used: these texts are those of the model %s alone. Nothing is known here of how it was trained: if private records took part in that, no epsilon covers these texts.%n"
-                .formatted(name)
+            ? "No adapter was used: these texts are those of the model %s alone, whose weights have the SHA-256 %s. Nothing is known here of how it was trained: if private records took part in that, no epsilon covers these texts.%n"
+                .formatted(name, weights)
             : "NON-PRIVATE: the adapter that these texts were sampled from carries no privacy statement.\n";
     return new AdapterCard(
         name,
-        digest(base),
+        weights,
         labels == null ? Labels.single() : DataOptions.labels(labels),
         prompt.prompt(),
         maxTokens == null ? STANDARD_TOKENS : maxTokens,

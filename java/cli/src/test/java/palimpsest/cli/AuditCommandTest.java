@@ -7,7 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class AuditCommandTest {
   @Test
@@ -22,11 +26,24 @@ class AuditCommandTest {
     assertTrue(found.get("shown_by_guessing").asDouble() < found.get("shown").asDouble());
   }
 
-  @Test
-  void whatCannotBeAuditedIsOneLine() {
-    CommandLineRun run =
-        CommandLineRun.of(
-            "audit", "--rate", "0.5", "--noise", "0", "--steps", "4", "--delta", "1e-5");
+  @ParameterizedTest
+  @CsvSource({
+    "--noise,0",
+    "--noise,NaN",
+    "--canaries,10",
+    "--canaries,200000",
+    "--significance,1",
+    "--relation,replace-one",
+    "--max-records,2"
+  })
+  void whatCannotBeAuditedIsOneLine(String option, String value) {
+    List<String> words = new ArrayList<>(List.of("audit", "--quiet"));
+    words.addAll(List.of("--rate", "0.5", "--steps", "4", "--delta", "1e-5"));
+    if (!option.equals("--noise")) {
+      words.addAll(List.of("--noise", "1"));
+    }
+    words.addAll(List.of(option, value));
+    CommandLineRun run = CommandLineRun.of(words.toArray(String[]::new));
     assertEquals(ExitCode.BAD_INPUT, run.exitCode());
     assertEquals(1, run.err().lines().count(), run.err());
   }

@@ -40,22 +40,7 @@ public final class TinyModels {
 
   /** GPT-2's options: 2 layers, width 32, 4 heads, vocabulary 67. */
   public static DecoderConfig gpt2() {
-    return new DecoderConfig(
-        "gpt2",
-        67,
-        512,
-        2,
-        32,
-        new DecoderConfig.AttentionOptions(
-            4, 4, 8, 1 / Math.sqrt(8), true, true, true, false, Collections.nCopies(2, 0)),
-        new DecoderConfig.FeedForwardOptions(128, Activation.Kind.GELU_TANH, true),
-        new DecoderConfig.NormOptions(DecoderConfig.NormKind.LAYERNORM, 1e-5, false, false),
-        DecoderConfig.PositionOptions.learned(),
-        true,
-        false,
-        1,
-        OptionalInt.empty(),
-        List.of(2));
+    return gpt2(67, 512, 2, 4, 128);
   }
 
   /**
@@ -63,15 +48,29 @@ public final class TinyModels {
    * width and vocabulary 1100.
    */
   public static DecoderConfig wide() {
+    return gpt2(1100, 1024, 1, 5, 1100);
+  }
+
+  /** Heads of 8. */
+  private static DecoderConfig gpt2(
+      int vocabulary, int context, int layers, int heads, int hidden) {
     return new DecoderConfig(
         "gpt2",
-        1100,
-        1024,
-        1,
-        40,
+        vocabulary,
+        context,
+        layers,
+        8 * heads,
         new DecoderConfig.AttentionOptions(
-            5, 5, 8, 1 / Math.sqrt(8), true, true, true, false, Collections.nCopies(1, 0)),
-        new DecoderConfig.FeedForwardOptions(1100, Activation.Kind.GELU_TANH, true),
+            heads,
+            heads,
+            8,
+            1 / Math.sqrt(8),
+            true,
+            true,
+            true,
+            false,
+            Collections.nCopies(layers, 0)),
+        new DecoderConfig.FeedForwardOptions(hidden, Activation.Kind.GELU_TANH, true),
         new DecoderConfig.NormOptions(DecoderConfig.NormKind.LAYERNORM, 1e-5, false, false),
         DecoderConfig.PositionOptions.learned(),
         true,

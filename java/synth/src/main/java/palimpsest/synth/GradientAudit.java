@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.function.LongConsumer;
 import java.util.stream.IntStream;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.tensor.Tensor;
@@ -76,19 +77,15 @@ public final class GradientAudit {
     bounds = new SubsampledAudit(claim);
   }
 
-  /** What the accountant says that the claim costs. */
-  public double claimed() {
-    return claimed;
-  }
-
   /**
    * One audit of a run that is made as it is claimed to be.
    *
-   * @param canaries how many, in the data or not; at least 100
-   * @param significance the chance that a bound may be wrong
+   * @param canaries how many, in the data or not: 100 to 100,000
+   * @param significance the chance that a bound may be wrong, in (0, 1)
+   * @param progress told the number of each finished step
    */
-  public Result run(Kernels kernels, int canaries, double significance) {
-    return run(claim, kernels, canaries, significance);
+  public Result run(Kernels kernels, int canaries, double significance, LongConsumer progress) {
+    return run(claim, kernels, canaries, significance, progress);
   }
 
   /**
@@ -96,13 +93,23 @@ public final class GradientAudit {
    *
    * @param made what really happens
    */
-  Result run(MechanismSpec made, Kernels kernels, int canaries, double significance) {
-    if (canaries < 100) {
-      throw new IllegalArgumentException("audit: fewer than 100 canaries show nothing");
+  Result run(
+      MechanismSpec made,
+      Kernels kernels,
+      int canaries,
+      double significance,
+      LongConsumer progress) {
+    if (canaries < 100 || canaries > 100_000) {
+      throw new IllegalArgumentException(
+          "audit: " + canaries + " canaries; it must be 100 to 100000");
+    }
+    if (!(significance > 0 && significance < 1)) {
+      throw new IllegalArgumentException(
+          "audit: significance is " + significance + ", must be inside (0, 1)");
     }
     boolean[] in = new boolean[canaries];
     double[] scores = new double[canaries];
-    attack(made, kernels, in, scores);
+    attack(made, kernels, in, scores, progress);
     double[] members = scoresOf(in, scores, true);
     double[] others = scoresOf(in, scores, false);
     double shown =
@@ -113,7 +120,8 @@ public final class GradientAudit {
   }
 
   /** Trains on the canaries that are in; a canary's score is the likelihood ratio of being in. */
-  private void attack(MechanismSpec made, Kernels kernels, boolean[] in, double[] scores) {
+  private void attack(
+      MechanismSpec made, Kernels kernels, boolean[] in, double[] scores, LongConsumer progress) {
     Path ledgers = temporaryFolder();
     try (SecretKey key = SecretKey.fromOperatingSystem();
         Ledger ledger = Ledger.create(ledgers, "audit", made.unit(), made.relation());
@@ -133,7 +141,7 @@ public final class GradientAudit {
           members.add(CanaryGradients.canary(i));
         }
       }
-      training.run(members, ledger.startRun(made, key), key, 1, () -> {}, _ -> {});
+      training.run(members, ledger.startRun(made, key), key, 1, () -> {}, progress);
     } finally {
       AtomicFiles.deleteTree(ledgers);
     }

@@ -30,11 +30,12 @@ class GradientAuditTest {
     GradientAudit audit = new GradientAudit(claim);
     try (Kernels kernels = new CpuKernels(DType.F32)) {
       for (int run = 0; run < RUNS; run++) {
-        GradientAudit.Result honest = audit.run(kernels, CANARIES, SIGNIFICANCE);
+        GradientAudit.Result honest = audit.run(kernels, CANARIES, SIGNIFICANCE, _ -> {});
         assertFalse(honest.refutesTheClaim(), honest.toString());
         assertTrue(honest.shown() > 0.2 * honest.claimed(), "shows too little: " + honest);
         GradientAudit.Result halved =
-            audit.run(claim.withNoiseMultiplier(noise / 2), kernels, CANARIES, SIGNIFICANCE);
+            audit.run(
+                claim.withNoiseMultiplier(noise / 2), kernels, CANARIES, SIGNIFICANCE, _ -> {});
         assertTrue(halved.refutesTheClaim(), halved.toString());
       }
     }
@@ -44,7 +45,8 @@ class GradientAuditTest {
   void recordsThatAreDrawnTooOftenAreSeen() {
     GradientAudit audit = new GradientAudit(claim(100, 60, 0.8));
     try (Kernels kernels = new CpuKernels(DType.F32)) {
-      GradientAudit.Result often = audit.run(claim(200, 60, 0.8), kernels, CANARIES, SIGNIFICANCE);
+      GradientAudit.Result often =
+          audit.run(claim(200, 60, 0.8), kernels, CANARIES, SIGNIFICANCE, _ -> {});
       assertTrue(often.refutesTheClaim(), often.toString());
     }
   }
@@ -65,7 +67,10 @@ class GradientAuditTest {
     try (Kernels kernels = new CpuKernels(DType.F32)) {
       assertThrows(
           IllegalArgumentException.class,
-          () -> new GradientAudit(claim).run(kernels, 10, SIGNIFICANCE));
+          () -> new GradientAudit(claim).run(kernels, 10, SIGNIFICANCE, _ -> {}));
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> new GradientAudit(claim).run(kernels, CANARIES, 1, _ -> {}));
     }
   }
 }
