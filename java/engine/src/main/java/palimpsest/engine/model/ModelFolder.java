@@ -8,7 +8,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -25,6 +24,7 @@ import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.engine.weights.ModelFileException;
 import palimpsest.engine.weights.SafetensorsFolder;
 import palimpsest.engine.weights.SafetensorsWriter;
+import palimpsest.engine.weights.Sha256;
 
 /**
  * A pretrained decoder on disk, in Hugging Face's layout: config.json, safetensors, tokenizer.json.
@@ -83,7 +83,7 @@ public final class ModelFolder implements AutoCloseable {
    * @return 64 hexadecimal digits
    */
   public String digest() {
-    MessageDigest digest = sha256();
+    MessageDigest digest = Sha256.start();
     for (String name : new TreeSet<>(weights.names())) {
       Tensor tensor = weights.tensor(name);
       String head = name + " " + tensor.type() + " " + Arrays.toString(tensor.shape()) + "\n";
@@ -95,14 +95,6 @@ public final class ModelFolder implements AutoCloseable {
       }
     }
     return HexFormat.of().formatHex(digest.digest());
-  }
-
-  private static MessageDigest sha256() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new AssertionError("every Java platform has SHA-256", e);
-    }
   }
 
   private void check() {

@@ -9,11 +9,10 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.DigestInputStream;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Locale;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
+import palimpsest.engine.weights.Sha256;
 
 /** A file's bytes, unpacked if its name says gzip, with a cap on their number. */
 final class CappedInput extends FilterInputStream {
@@ -45,7 +44,7 @@ final class CappedInput extends FilterInputStream {
     boolean gzip = name.toLowerCase(Locale.ROOT).endsWith(".gz");
     DigestInputStream file =
         new DigestInputStream(
-            new BufferedInputStream(Files.newInputStream(path), 1 << 16), sha256());
+            new BufferedInputStream(Files.newInputStream(path), 1 << 16), Sha256.start());
     try {
       return new CappedInput(name, gzip ? new GZIPInputStream(file, 1 << 16) : file, file, limits);
     } catch (ZipException | EOFException _) {
@@ -54,14 +53,6 @@ final class CappedInput extends FilterInputStream {
     } catch (IOException | RuntimeException e) {
       file.close();
       throw e;
-    }
-  }
-
-  private static MessageDigest sha256() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new AssertionError("every Java platform has SHA-256", e);
     }
   }
 
