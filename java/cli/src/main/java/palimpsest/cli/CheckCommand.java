@@ -28,6 +28,9 @@ import picocli.CommandLine.Parameters;
 final class CheckCommand extends Verb {
   private static final int SHOWN = 20;
 
+  private static final String PRIVATE =
+      "For the owner's eyes: this follows from real records, and no epsilon covers it.";
+
   @Parameters(paramLabel = "FILE", description = "The file of records.")
   private Path file;
 
@@ -67,6 +70,7 @@ final class CheckCommand extends Verb {
       rows.add(row);
     }
     Map<String, Object> fields = new LinkedHashMap<>();
+    fields.put("private", true);
     fields.put("labels", labels.names());
     fields.put("counts", counts(problems));
     fields.put("problems", rows);
@@ -74,7 +78,8 @@ final class CheckCommand extends Verb {
   }
 
   private String text(Labels labels, List<Problem> problems) {
-    StringBuilder text = new StringBuilder("labels: " + String.join(", ", labels.names()) + "\n");
+    StringBuilder text = new StringBuilder(PRIVATE + "\n");
+    text.append("labels: ").append(String.join(", ", labels.names())).append('\n');
     if (problems.isEmpty()) {
       return text + "no problem found: a private run would use every record as it is";
     }

@@ -155,6 +155,7 @@ final class DemoCommand extends Verb {
         RunSettings.Lora.of(8),
         OptionalLong.of(BATCH),
         OptionalInt.of(STEPS),
+        OptionalDouble.empty(),
         OptionalDouble.empty());
   }
 

@@ -71,6 +71,7 @@ final class PlanOptions {
             RunSettings.Lora.of(8),
             OptionalLong.empty(),
             mechanism.stepsIfGiven(),
+            OptionalDouble.empty(),
             OptionalDouble.empty());
     return PlanText.of(ModelCache.standard().resolve(model), settings, ExecutionSpec.defaults());
   }

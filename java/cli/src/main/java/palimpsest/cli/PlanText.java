@@ -26,6 +26,7 @@ record PlanText(RunPlan plan, MemoryPlan memory) {
     fields.put("noiseMultiplier", plan.mechanism().noiseMultiplier());
     fields.put("expectedBatch", plan.mechanism().expectedBatch());
     fields.put("samplingRate", plan.mechanism().samplingRate());
+    plan.labelNoise().ifPresent(noise -> fields.put("labelNoise", noise));
     fields.put("steps", plan.mechanism().steps());
     fields.put("clipNorm", plan.mechanism().clipNorm());
     fields.put("rank", plan.tuning().rank());
@@ -42,6 +43,8 @@ record PlanText(RunPlan plan, MemoryPlan memory) {
         new StringBuilder("Nothing was trained and nothing paid. The run would be:\n");
     row(text, "epsilon", Numbers.upper(plan.epsilon().upper()) + " at delta " + delta());
     row(text, "noise", noise());
+    plan.labelNoise()
+        .ifPresent(noise -> row(text, "labels", "counts with noise of " + noise + " records"));
     row(
         text,
         "steps",

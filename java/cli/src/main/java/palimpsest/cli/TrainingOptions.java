@@ -118,6 +118,14 @@ final class TrainingOptions {
   private double clip;
 
   @Option(
+      names = "--label-noise",
+      paramLabel = "S",
+      description =
+          "Release the number of records of each label with Gaussian noise of S records (10, say), paid from the"
+              + " same epsilon, and give synthetic records labels in these shares (default: no counts are released).")
+  private Double labelNoise;
+
+  @Option(
       names = "--compute",
       defaultValue = "BF16",
       paramLabel = "TYPE",
@@ -160,7 +168,8 @@ final class TrainingOptions {
             rank, alpha == null ? OptionalDouble.empty() : OptionalDouble.of(alpha), targets),
         batch == null ? OptionalLong.empty() : OptionalLong.of(batch),
         steps == null ? OptionalInt.empty() : OptionalInt.of(steps),
-        learningRate == null ? OptionalDouble.empty() : OptionalDouble.of(learningRate));
+        learningRate == null ? OptionalDouble.empty() : OptionalDouble.of(learningRate),
+        labelNoise == null ? OptionalDouble.empty() : OptionalDouble.of(labelNoise));
   }
 
   ExecutionSpec execution() {

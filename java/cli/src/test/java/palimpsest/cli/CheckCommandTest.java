@@ -27,6 +27,7 @@ class CheckCommandTest {
     assertEquals(ExitCode.DONE, run.exitCode(), run.err());
     assertTrue(run.out().contains("labels: billing, sales"), run.out());
     assertTrue(run.out().contains("no problem found"), run.out());
+    assertTrue(run.out().startsWith("For the owner's eyes"), run.out());
   }
 
   @Test

@@ -1,6 +1,8 @@
 package palimpsest.privacy;
 
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.DoubleUnaryOperator;
 
 /**
@@ -23,27 +25,50 @@ public final class Calibration {
 
   private Calibration() {}
 
+  /** The run with the least noise that alone meets the target. */
+  public static MechanismSpec calibrate(MechanismSpec unit, double targetEpsilon) {
+    return calibrate(unit, List.of(), targetEpsilon);
+  }
+
   /**
    * The run with the least noise, within a relative tolerance of 1e-4, whose guaranteed epsilon at
-   * {@code unit.delta()} is at most {@code targetEpsilon}.
+   * {@code unit.delta()} together with {@code releases} is at most {@code targetEpsilon}.
    *
    * @param unit the run; its noise multiplier does not matter
+   * @param releases what else is paid from the same target
    * @param targetEpsilon positive and finite
    * @throws IllegalArgumentException if the target is out of range, the run is non-private, or no
    *     noise reaches the target
    */
-  public static MechanismSpec calibrate(MechanismSpec unit, double targetEpsilon) {
+  public static MechanismSpec calibrate(
+      MechanismSpec unit, List<PrivacyEvent> releases, double targetEpsilon) {
     requireTarget(unit, targetEpsilon);
+    requireRoom(unit, releases, targetEpsilon);
     double mu = 1 / AnalyticGaussian.noiseMultiplier(targetEpsilon, unit.delta());
-    DoubleUnaryOperator epsilon = sigma -> epsilon(unit.withNoiseMultiplier(sigma), targetEpsilon);
+    DoubleUnaryOperator epsilon =
+        sigma -> epsilon(unit.withNoiseMultiplier(sigma), releases, targetEpsilon);
     return unit.withNoiseMultiplier(
         leastNoise(epsilon, targetEpsilon, centralLimitNoise(unit, mu)));
   }
 
-  private static double epsilon(MechanismSpec spec, double target) {
-    PrivacyEvent event = new PrivacyEvent.PoissonGaussian(spec);
-    PrivacyLoss loss = PrivacyLoss.of(spec.relation(), List.of(event));
-    return loss.epsilonAgainst(spec.delta(), target);
+  private static double epsilon(MechanismSpec spec, List<PrivacyEvent> releases, double target) {
+    List<PrivacyEvent> events = new ArrayList<>(releases);
+    events.add(new PrivacyEvent.PoissonGaussian(spec));
+    return PrivacyLoss.of(spec.relation(), events).epsilonAgainst(spec.delta(), target);
+  }
+
+  /** No noise of the run can make up for releases that pass the target by themselves. */
+  private static void requireRoom(MechanismSpec unit, List<PrivacyEvent> releases, double target) {
+    double alone = PrivacyLoss.of(unit.relation(), releases).epsilon(unit.delta()).upper();
+    if (!(alone < target)) {
+      throw new IllegalArgumentException(
+          String.format(
+              Locale.ROOT,
+              "calibration: what is released besides the updates costs epsilon %.4g alone, of %.4g"
+                  + " in all; give it more noise",
+              alone,
+              target));
+    }
   }
 
   /** Where the central limit puts the noise: a start for the search, never an answer. */

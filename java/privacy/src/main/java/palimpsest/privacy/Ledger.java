@@ -1,7 +1,6 @@
 package palimpsest.privacy;
 
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -37,14 +36,14 @@ import palimpsest.privacy.LedgerRecord.Step;
  */
 public final class Ledger implements AutoCloseable {
   private final LedgerStore store;
-  private final FileChannel lock;
+  private final HeldLock lock;
   private final List<LedgerRecord> records;
   private LedgerHead head;
   private long length;
   private boolean failed;
   private Run current;
 
-  private Ledger(LedgerStore store, FileChannel lock, LedgerChain chain) {
+  private Ledger(LedgerStore store, HeldLock lock, LedgerChain chain) {
     this.store = store;
     this.lock = lock;
     this.records = new ArrayList<>(chain.records());
@@ -127,7 +126,7 @@ public final class Ledger implements AutoCloseable {
    * The account in a directory whose ledger has seen a file of these very bytes, whatever the
    * file's name: the same data must not get a second account, since accounts are not added up. The
    * first by name, if several have. Data that was edited, sorted or cut is other bytes and is not
-   * found.
+   * found. To open an account on the answer, be {@linkplain #exclusive alone} meanwhile.
    *
    * <p>Accounts that are broken or unfinished are left out: they can neither vouch for a file nor
    * hold up the work on other data, and they refuse every run of their own.
@@ -140,6 +139,22 @@ public final class Ledger implements AutoCloseable {
         .filter(store -> saw(store, sha256))
         .map(LedgerStore::dataSet)
         .findFirst();
+  }
+
+  /**
+   * Keeps others from opening accounts in a directory between a look at all of them and an entry in
+   * one. Waits for whoever else is doing that.
+   *
+   * @param directory private state directory; made with mode 0700 if missing
+   * @throws LedgerException if it is in use for long, or open to others
+   */
+  public static HeldLock exclusive(Path directory) {
+    LedgerStore.requirePrivateDirectory(directory);
+    try {
+      return HeldLock.await(directory.resolve(".lock"));
+    } catch (IOException e) {
+      throw new LedgerException("its directory cannot be locked: " + directory, e);
+    }
   }
 
   private static boolean saw(LedgerStore store, byte[] sha256) {
@@ -160,7 +175,7 @@ public final class Ledger implements AutoCloseable {
         || store.readHead().count() == 0 && LedgerChain.read(store.readLines()).records().isEmpty();
   }
 
-  private static Ledger begin(LedgerStore store, FileChannel lock, Genesis genesis) {
+  private static Ledger begin(LedgerStore store, HeldLock lock, Genesis genesis) {
     store.create();
     Ledger ledger = new Ledger(store, lock, LedgerChain.read(new byte[0]));
     ledger.append(genesis);
@@ -168,7 +183,7 @@ public final class Ledger implements AutoCloseable {
   }
 
   /** Cuts a torn last line and lets the head catch up. */
-  private static Ledger mended(LedgerStore store, FileChannel lock, LedgerChain chain) {
+  private static Ledger mended(LedgerStore store, HeldLock lock, LedgerChain chain) {
     Ledger ledger = new Ledger(store, lock, chain);
     ledger.catchUp();
     if (chain.tornBytes() > 0) {
@@ -183,16 +198,12 @@ public final class Ledger implements AutoCloseable {
   }
 
   /** Takes the lock, and lets go of it if what follows fails. */
-  private static Ledger locked(LedgerStore store, Function<FileChannel, Ledger> use) {
-    FileChannel lock = store.lock();
+  private static Ledger locked(LedgerStore store, Function<HeldLock, Ledger> use) {
+    HeldLock lock = store.lock();
     try {
       return use.apply(lock);
     } catch (RuntimeException e) {
-      try {
-        lock.close();
-      } catch (IOException closing) {
-        e.addSuppressed(closing);
-      }
+      lock.close();
       throw e;
     }
   }
@@ -367,18 +378,23 @@ public final class Ledger implements AutoCloseable {
   }
 
   /**
-   * Records that a data file was read, once for each content. The code in the ledger tells equal
-   * files, and nothing else.
+   * Records that a run reads a data file. A run records it whether or not the account knows the
+   * file: the number of records is published, and must not tell whether the data changed.
    *
    * @param sha256 of the bytes that were read, taken while they were read
-   * @return the code, 64 hexadecimal digits, by which a resumed run sees that the file is unchanged
    */
-  public synchronized String fileSeen(byte[] sha256) {
-    FileSeen seen = new FileSeen(store.hmacOf(sha256));
-    if (!records.contains(seen)) {
-      append(seen);
-    }
-    return seen.hmac();
+  public synchronized void fileSeen(byte[] sha256) {
+    append(new FileSeen(fileCode(sha256)));
+  }
+
+  /**
+   * The account's code of a data file, 64 hexadecimal digits. It tells equal files, and nothing
+   * else.
+   *
+   * @param sha256 of the file's bytes
+   */
+  public String fileCode(byte[] sha256) {
+    return store.hmacOf(sha256);
   }
 
   /** What the recorded events cost, at {@code delta}. */
@@ -411,11 +427,11 @@ public final class Ledger implements AutoCloseable {
           }
         }
         case Step step -> steps.merge(step.run(), 1L, Long::sum);
-        case Release release -> events.add(charged(release, genesis(records).relation()));
+        case Release release -> events.add(charged(runs.get(release.run()), release.event()));
         case Genesis _, Cap _, FileSeen _, RunEnd _, Repair _ -> {}
       }
     }
-    steps.forEach((run, count) -> events.add(charged(runs.get(run), count)));
+    steps.forEach((run, count) -> events.add(chargedSteps(runs.get(run), count)));
     return List.copyOf(events);
   }
 
@@ -426,29 +442,40 @@ public final class Ledger implements AutoCloseable {
     throw new LedgerException("its first record does not name the data set");
   }
 
-  private static PrivacyEvent charged(RunStart start, long count) {
-    if (start == null) {
-      throw new LedgerException("a step belongs to no run");
-    }
-    MechanismSpec spec = start.spec();
-    return new PrivacyEvent.PoissonGaussian(start.insecure() ? spec.withoutNoise() : spec, count);
+  private static PrivacyEvent chargedSteps(RunStart start, long count) {
+    requireRun(start);
+    return charged(start, new PrivacyEvent.PoissonGaussian(start.spec(), count));
   }
 
-  private static PrivacyEvent charged(Release release, NeighbouringRelation relation) {
-    return release.insecure()
-        ? new PrivacyEvent.PoissonGaussian(
-            MechanismSpec.nonPrivate(relation, 1, 1, 1, 1, 0.5), release.event().count())
-        : release.event();
+  /** What an event of a run costs: under a key that others know it is one without noise. */
+  private static PrivacyEvent charged(RunStart start, PrivacyEvent event) {
+    requireRun(start);
+    return start.insecure()
+        ? new PrivacyEvent.PoissonGaussian(start.spec().withoutNoise(), event.count())
+        : event;
+  }
+
+  private static void requireRun(RunStart start) {
+    if (start == null) {
+      throw new LedgerException("a step or a release belongs to no run");
+    }
+  }
+
+  /** Begins a training run that releases nothing but its updates. */
+  public Run startRun(MechanismSpec spec, SecretKey key) {
+    return startRun(spec, List.of(), key);
   }
 
   /**
-   * Begins a training run, if its planned steps stay under the cap.
+   * Begins a training run, if all that it plans stays under the cap.
    *
    * @param spec the mechanism; its relation and unit must be those of the account
+   * @param releases what the run will {@linkplain Run#release release} besides its updates
    * @param key the run's key: never one that an earlier run had, unless insecure
-   * @throws PrivacyBudgetException if the total after all planned steps would pass the owner's cap
+   * @throws PrivacyBudgetException if the total after all planned steps and releases would pass the
+   *     owner's cap
    */
-  public synchronized Run startRun(MechanismSpec spec, SecretKey key) {
+  public synchronized Run startRun(MechanismSpec spec, List<PrivacyEvent> releases, SecretKey key) {
     requireSame(genesis(), spec.unit(), spec.relation());
     if (current != null) {
       throw new LedgerException("end the current run before the next one");
@@ -460,11 +487,11 @@ public final class Ledger implements AutoCloseable {
     if (used && !key.insecure()) {
       throw new LedgerException("an earlier run had this key: its noise would be repeated");
     }
-    MechanismSpec charged = key.insecure() ? spec.withoutNoise() : spec;
-    requireUnderCap(new PrivacyEvent.PoissonGaussian(charged));
-    RunStart start = new RunStart(runName(), fingerprint, key.insecure(), spec);
-    append(start);
-    current = new Run(start);
+    Run run =
+        new Run(new RunStart(runName(), fingerprint, key.insecure(), spec), List.copyOf(releases));
+    requireUnderCap(run.planned());
+    append(run.start);
+    current = run;
     return current;
   }
 
@@ -489,16 +516,13 @@ public final class Ledger implements AutoCloseable {
     }
   }
 
-  private void requireUnderCap(PrivacyEvent further) {
+  private void requireUnderCap(List<PrivacyEvent> further) {
     if (cap().isEmpty()) {
       return;
     }
     Cap cap = cap().get();
     List<PrivacyEvent> all = new ArrayList<>(events(records));
-    all.add(further);
-    if (current != null) {
-      current.remaining().ifPresent(all::add);
-    }
+    all.addAll(further);
     double total = price(all, cap.delta()).upper();
     if (!(total <= cap.epsilon())) {
       String format = "refused: the total would be epsilon %.4g at delta %.3g, the cap is %.4g";
@@ -514,29 +538,10 @@ public final class Ledger implements AutoCloseable {
     }
   }
 
-  /**
-   * Pays for a noisy quantity of the whole data set, such as a label histogram, before it is
-   * released.
-   *
-   * @param what a public word of letters, digits and dashes
-   * @param event {@link PrivacyEvent.Gaussian} or {@link PrivacyEvent.DiscreteLaplace}
-   * @param key the key of its noise
-   * @throws PrivacyBudgetException if it would pass the owner's cap
-   */
-  public synchronized void release(String what, PrivacyEvent event, SecretKey key) {
-    Release release = new Release(what, key.insecure(), event);
-    requireUnderCap(charged(release, genesis().relation()));
-    append(release);
-  }
-
   /** Lets go of the lock. Closing twice is harmless. */
   @Override
   public synchronized void close() {
-    try {
-      lock.close();
-    } catch (IOException e) {
-      throw new LedgerException("its lock cannot be released", e);
-    }
+    lock.close();
   }
 
   /** Names the data set only. */
@@ -548,11 +553,13 @@ public final class Ledger implements AutoCloseable {
   /** A training run in the ledger. */
   public final class Run {
     private final RunStart start;
+    private final List<PrivacyEvent> releases;
     private long steps;
     private long lastStep = -1;
 
-    private Run(RunStart start) {
+    private Run(RunStart start, List<PrivacyEvent> releases) {
       this.start = start;
+      this.releases = new ArrayList<>(releases);
     }
 
     /** What the ledger says of the run. */
@@ -586,12 +593,30 @@ public final class Ledger implements AutoCloseable {
     }
 
     /**
-     * The planned steps that are not paid yet: they count when something else asks for room under
-     * the cap.
+     * Pays for a noisy quantity of the whole data set, such as label counts; call it before
+     * anything of it is released. Returns when the payment is on disk.
+     *
+     * @param what a public word of letters, digits and dashes
+     * @param event one of those that the run was started with, each once
+     * @throws PrivacyBudgetException if the run was not started with it
+     * @throws LedgerException if the run is over or the record cannot be written
      */
-    private Optional<PrivacyEvent> remaining() {
-      long left = start.spec().steps() - steps;
-      return left > 0 ? Optional.of(charged(start, left)) : Optional.empty();
+    public void release(String what, PrivacyEvent event) {
+      synchronized (Ledger.this) {
+        requireCurrent();
+        if (!releases.remove(event)) {
+          throw new PrivacyBudgetException("refused: the run was not started with this release");
+        }
+        append(new Release(start.run(), what, event));
+      }
+    }
+
+    /** All that a new run will cost. */
+    private List<PrivacyEvent> planned() {
+      List<PrivacyEvent> planned = new ArrayList<>();
+      planned.add(chargedSteps(start, start.spec().steps()));
+      releases.forEach(event -> planned.add(charged(start, event)));
+      return planned;
     }
 
     /** Steps paid for by this run. */

@@ -101,8 +101,8 @@ final class LedgerCodec {
         };
     return map(
         "type", "release",
+        "run", r.run(),
         "what", r.what(),
-        "insecure", bit(r.insecure()),
         "mechanism", gaussian ? "gaussian" : "discreteLaplace",
         "parameter", hex(parameter),
         "count", r.event().count());
@@ -187,7 +187,7 @@ final class LedgerCodec {
             case "discreteLaplace" -> new PrivacyEvent.DiscreteLaplace(parameter, integer("count"));
             default -> throw new IllegalArgumentException("unknown mechanism");
           };
-      return new Release(text("what"), bit("insecure"), event);
+      return new Release(digits("run", 16), text("what"), event);
     }
   }
 }

@@ -77,12 +77,13 @@ public sealed interface LedgerRecord {
   record Step(String run, long step) implements LedgerRecord {}
 
   /**
-   * Another noisy quantity of the whole data set is about to be released.
+   * A run is about to release another noisy quantity of the whole data set, which is paid for from
+   * here on.
    *
    * @param what a public word for it, such as {@code labels}
    * @param event a {@link PrivacyEvent.Gaussian} or {@link PrivacyEvent.DiscreteLaplace}
    */
-  record Release(String what, boolean insecure, PrivacyEvent event) implements LedgerRecord {
+  record Release(String run, String what, PrivacyEvent event) implements LedgerRecord {
     public Release {
       if (!what.matches("[a-z][a-z0-9-]{0,31}")) {
         throw new IllegalArgumentException(

@@ -6,8 +6,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -103,7 +101,7 @@ final class LedgerStore {
     requirePrivateDirectory(directory);
   }
 
-  private static void requirePrivateDirectory(Path directory) {
+  static void requirePrivateDirectory(Path directory) {
     try {
       if (!Files.exists(directory, LinkOption.NOFOLLOW_LINKS)) {
         Files.createDirectories(directory.toAbsolutePath().getParent());
@@ -123,38 +121,15 @@ final class LedgerStore {
     }
   }
 
-  /** Holds the ledger for one process and one user of it; closing the channel lets go. */
-  FileChannel lock() {
-    FileChannel channel = null;
+  /** Holds the ledger for one process and one user of it. */
+  HeldLock lock() {
     try {
-      channel = open(file("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-      FileLock lock = channel.tryLock();
-      if (lock != null) {
-        return channel;
-      }
-    } catch (OverlappingFileLockException e) {
-      closeQuietly(channel, e);
-      throw inUse();
+      return HeldLock.tryHold(file("lock"))
+          .orElseThrow(() ->
+              new LedgerException(
+                  "another run is using the ledger of " + dataSet + "; wait for it"));
     } catch (IOException e) {
-      closeQuietly(channel, e);
       throw new LedgerException("its lock file cannot be opened in " + directory, e);
-    }
-    LedgerException inUse = inUse();
-    closeQuietly(channel, inUse);
-    throw inUse;
-  }
-
-  private LedgerException inUse() {
-    return new LedgerException("another run is using the ledger of " + dataSet + "; wait for it");
-  }
-
-  private static void closeQuietly(FileChannel channel, Exception cause) {
-    if (channel != null) {
-      try {
-        channel.close();
-      } catch (IOException e) {
-        cause.addSuppressed(e);
-      }
     }
   }
 

@@ -9,17 +9,20 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.Set;
 
 /**
  * What may be said about the privacy of a run, in words for a data custodian and as data for {@code
  * privacy.json}. An epsilon never stands alone: relation, unit, delta, sampler and what is not
- * covered come with it. An epsilon is shown rounded up, its lower bound rounded down.
+ * covered come with it. Epsilon and delta are shown rounded up, the lower bound of epsilon down.
  *
  * @param dataSet the owner's name of the data
+ * @param baseModel name of the pretrained model, to which the guarantee is relative
  * @param spec the mechanism of the run; whose presence is protected stands in it alone
  * @param stepsPaid noisy updates that the ledger counts for the run
+ * @param labelCounts the run's release of label counts, if it made one; {@code epsilon} includes it
  * @param epsilon what the run costs at {@code spec.delta()}, with all it released
  * @param total what the whole account of the data set costs at the same delta, this run included
  * @param insecureKey whether the run's key is known to others
@@ -28,8 +31,10 @@ import java.util.Set;
  */
 public record Statement(
     String dataSet,
+    String baseModel,
     MechanismSpec spec,
     long stepsPaid,
+    Optional<LabelCounts> labelCounts,
     EpsilonBracket epsilon,
     EpsilonBracket total,
     boolean insecureKey,
@@ -38,12 +43,21 @@ public record Statement(
   private static final int DIGITS = 4;
 
   /**
+   * A noisy count of the records of each label.
+   *
+   * @param noise standard deviation of each count's noise, in records
+   * @param lost whether a crash took the counts after they were paid for
+   */
+  public record LabelCounts(double noise, boolean lost) {}
+
+  /**
    * Checks that the parts belong together.
    *
    * @throws IllegalArgumentException if the total is below the run
    */
   public Statement {
     Objects.requireNonNull(dataSet, "dataSet");
+    Objects.requireNonNull(baseModel, "baseModel");
     Objects.requireNonNull(head, "head");
     waivers = waivers.isEmpty() ? Set.of() : Set.copyOf(EnumSet.copyOf(waivers));
     if (total.upper() < epsilon.lower()) {
@@ -94,7 +108,7 @@ public record Statement(
     return "Differential privacy with epsilon "
         + up(epsilon.upper())
         + " and delta "
-        + plain(spec.delta())
+        + up(spec.delta())
         + ", for "
         + change()
         + ".";
@@ -121,7 +135,7 @@ public record Statement(
             + up(odds)
             + " times that in the",
         "other, plus "
-            + plain(spec.delta())
+            + up(spec.delta())
             + ". So a guess which of the two it is, both equally likely before, is right at most",
         up(100 * Math.min(1, right)) + " % of the time.",
         "What is common to many records can be learned from the output; that is its purpose.");
@@ -151,6 +165,7 @@ public record Statement(
             + " times the bound; sums are divided by the fixed expected batch of "
             + spec.expectedBatch()
             + ".");
+    labelCounts.map(Statement::countsInWords).ifPresent(lines::add);
     if (!nonPrivate()) {
       lines.add(
           "Accounting: the smallest true epsilon lies between "
@@ -162,6 +177,17 @@ public record Statement(
               + ".");
     }
     return lines;
+  }
+
+  private static String countsInWords(LabelCounts counts) {
+    String paid =
+        "Label counts: the number of records of each label, once, with rounded Gaussian noise of "
+            + plain(counts.noise())
+            + " records; epsilon includes it. ";
+    return paid
+        + (counts.lost()
+            ? "A crash took the counts after they were paid for: labels have their public weights."
+            : "Synthetic records have their labels in these shares.");
   }
 
   private String unitInWords() {
@@ -190,7 +216,9 @@ public record Statement(
           "A person with several records: the guarantee is for each record, and weakens with their number.");
     }
     lines.add(
-        "The base model: its public training text may already hold some of this data; the guarantee is relative to it.");
+        "The base model "
+            + baseModel
+            + ": nothing is known of how far its public training text holds this data already; the guarantee is relative to it.");
     lines.add(
         "Timing, memory, power and other side channels, and the machine that the run was made on.");
     lines.add(
@@ -207,8 +235,8 @@ public record Statement(
             : "epsilon "
                 + up(total.upper())
                 + " at delta "
-                + plain(spec.delta())
-                + ", over all runs so far";
+                + up(spec.delta())
+                + ", over all runs so far, if none was planned from what earlier ones released";
     return List.of(
         "Total: " + sum + ".",
         "Ledger: " + head.count() + " records, the last with hash " + head.hash() + ".");
@@ -243,6 +271,7 @@ public record Statement(
     content.put("noiseMultiplier", spec.noiseMultiplier());
     content.put("clipNorm", number(spec.clipNorm()));
     content.put("expectedBatch", spec.expectedBatch());
+    content.put("labelNoise", labelCounts.<Object>map(LabelCounts::noise).orElse("none"));
     content.put("insecureKey", insecureKey);
     content.put("waivers", waivers.stream().sorted().map(Waiver::name).toList());
     content.put("notCovered", notCovered());

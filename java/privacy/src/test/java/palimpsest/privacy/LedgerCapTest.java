@@ -2,9 +2,10 @@ package palimpsest.privacy;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
@@ -51,10 +52,9 @@ class LedgerCapTest {
       assertThrows(PrivacyBudgetException.class, () -> ledger.startRun(spec(100), second));
       assertThrows(
           PrivacyBudgetException.class,
-          () -> ledger.release("labels", new PrivacyEvent.Gaussian(0.5, 1), second));
+          () -> ledger.startRun(spec(1), List.of(new PrivacyEvent.Gaussian(0.5, 1)), second));
       assertEquals(before, ledger.head().count(), "a refusal is not a payment");
-      ledger.release("labels", new PrivacyEvent.Gaussian(1000, 1), second);
-      assertTrue(ledger.spent(1e-6).upper() > whole);
+      ledger.startRun(spec(1), List.of(new PrivacyEvent.Gaussian(1000, 1)), second);
     }
   }
 
@@ -79,20 +79,41 @@ class LedgerCapTest {
     }
   }
 
-  /** What a run has planned counts against the cap before it is spent. */
+  /** What a run will release counts against the cap with its steps, and is paid for once. */
   @Test
-  void aReleaseDuringARunLeavesRoomForTheRun() {
+  void aRunReleasesWhatItWasStartedWithAndPaysForIt() {
+    PrivacyEvent labels = new PrivacyEvent.Gaussian(20, 1);
+    double steps = Accountant.of(spec(100)).epsilon(1e-6).upper();
     try (Ledger ledger = create();
         SecretKey key = SecretKey.fromOperatingSystem()) {
-      double whole = Accountant.of(spec(100)).epsilon(1e-6).upper();
-      ledger.setCap(whole * 1.001, 1e-6);
-      Ledger.Run run = ledger.startRun(spec(100), key);
-      PrivacyEvent labels = new PrivacyEvent.Gaussian(20, 1);
-      assertThrows(PrivacyBudgetException.class, () -> ledger.release("labels", labels, key));
-      run.step(0);
-      assertThrows(PrivacyBudgetException.class, () -> ledger.release("labels", labels, key));
-      run.end(false);
-      ledger.release("labels", labels, key);
+      ledger.setCap(steps * 1.001, 1e-6);
+      assertThrows(
+          PrivacyBudgetException.class, () -> ledger.startRun(spec(100), List.of(labels), key));
+      Ledger.Run run = ledger.startRun(spec(50), List.of(labels), key);
+      assertEquals(0, ledger.spent(1e-6).upper());
+      run.release("labels", labels);
+      double alone =
+          Accountant.of(NeighbouringRelation.ADD_REMOVE, List.of(labels)).epsilon(1e-6).upper();
+      assertEquals(alone, ledger.spent(1e-6).upper());
+      long before = ledger.head().count();
+      assertThrows(PrivacyBudgetException.class, () -> run.release("labels", labels));
+      assertThrows(
+          PrivacyBudgetException.class,
+          () -> run.release("labels", new PrivacyEvent.Gaussian(30, 1)));
+      assertEquals(before, ledger.head().count());
+      run.end(true);
+      assertThrows(LedgerException.class, () -> run.release("labels", labels));
+    }
+  }
+
+  /** Noise that others know hides no count. */
+  @Test
+  void aReleaseUnderAnInsecureKeyHasNoEpsilon() {
+    PrivacyEvent labels = new PrivacyEvent.Gaussian(20, 1);
+    try (Ledger ledger = create();
+        SecretKey key = SecretKey.insecureDeterministic(3)) {
+      ledger.startRun(spec(5), List.of(labels), key).release("labels", labels);
+      assertEquals(Double.POSITIVE_INFINITY, ledger.spent(1e-6).upper());
     }
   }
 
@@ -107,8 +128,10 @@ class LedgerCapTest {
       Statement statement =
           new Statement(
               ledger.genesis().dataSet(),
+              "base",
               run.start().spec(),
               run.steps(),
+              Optional.empty(),
               spent,
               ledger.spent(1e-6),
               run.start().insecure(),

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
@@ -22,7 +23,8 @@ class StatementTest {
   private static Statement statement(MechanismSpec spec, boolean insecure, Set<Waiver> waivers) {
     EpsilonBracket run = new EpsilonBracket(1.2340001, 1.2345001, 1.5);
     EpsilonBracket total = new EpsilonBracket(2.1, 2.2, 2.5);
-    return new Statement("visits", spec, 800, run, total, insecure, waivers, HEAD);
+    return new Statement(
+        "visits", "base", spec, 800, Optional.empty(), run, total, insecure, waivers, HEAD);
   }
 
   @Test
@@ -43,7 +45,7 @@ class StatementTest {
             "between 1.234 and 1.235",
             "at most 1.5",
             "Timing",
-            "base model",
+            "base model base",
             "several records",
             "epsilon 2.2 at delta",
             "12 records",
@@ -52,11 +54,50 @@ class StatementTest {
     }
   }
 
+  /** The account was priced at the exact delta: a smaller one must not be printed. */
+  @Test
+  void roundsDeltaUp() {
+    MechanismSpec spec =
+        MechanismSpec.of(
+            NeighbouringRelation.ADD_REMOVE, 1.25, 0.1, 250, 10_000, 800, Math.pow(10_000, -1.1));
+    String text = statement(spec, false, Set.of()).text();
+    assertTrue(text.contains("delta 0.00003982"), text);
+    assertFalse(text.contains("0.00003981"), text);
+  }
+
+  /** What was released besides the updates is named, even if a crash took it. */
+  @Test
+  void namesTheLabelCounts() {
+    EpsilonBracket run = new EpsilonBracket(1.2, 1.3, 1.5);
+    for (boolean lost : List.of(false, true)) {
+      Statement statement =
+          new Statement(
+              "visits",
+              "base",
+              spec(),
+              800,
+              Optional.of(new Statement.LabelCounts(10, lost)),
+              run,
+              run,
+              false,
+              Set.of(),
+              HEAD);
+      assertTrue(statement.text().contains("noise of 10 records; epsilon includes it"));
+      assertEquals(lost, statement.text().contains("A crash took the counts"));
+      assertEquals(10.0, statement.content().get("labelNoise"));
+    }
+    String text = statement(spec(), false, Set.of()).text();
+    assertFalse(text.contains("Label counts"), text);
+    assertEquals("none", statement(spec(), false, Set.of()).content().get("labelNoise"));
+  }
+
   /** Rounding never makes a guarantee look better than it is. */
   @Test
   void roundsEpsilonUpAndItsLowerBoundDown() {
     EpsilonBracket run = new EpsilonBracket(0.99999, 1.00001, 1.10001);
-    Statement statement = new Statement("visits", spec(), 800, run, run, false, Set.of(), HEAD);
+    Statement statement =
+        new Statement(
+            "visits", "base", spec(), 800, Optional.empty(), run, run, false, Set.of(), HEAD);
     assertTrue(statement.text().contains("between 0.9999 and 1.001 "), statement.text());
     assertTrue(statement.text().contains("at most 1.101."), statement.text());
     assertEquals(1.00001, statement.content().get("epsilon"));
@@ -81,8 +122,28 @@ class StatementTest {
     for (Statement statement :
         List.of(
             statement(spec(), true, Set.of()),
-            new Statement("visits", spec(), 800, infinite, infinite, false, Set.of(), HEAD),
-            new Statement("visits", noiseless, 5, nothing, nothing, false, Set.of(), HEAD))) {
+            new Statement(
+                "visits",
+                "base",
+                spec(),
+                800,
+                Optional.empty(),
+                infinite,
+                infinite,
+                false,
+                Set.of(),
+                HEAD),
+            new Statement(
+                "visits",
+                "base",
+                noiseless,
+                5,
+                Optional.empty(),
+                nothing,
+                nothing,
+                false,
+                Set.of(),
+                HEAD))) {
       assertTrue(statement.nonPrivate());
       String first = statement.text().lines().findFirst().orElseThrow();
       assertTrue(first.startsWith("NON-PRIVATE: "), first);
@@ -122,7 +183,9 @@ class StatementTest {
         MechanismSpec.of(NeighbouringRelation.REPLACE_ONE, 1.25, 0.1, 250, 30_000, 800, 1e-6)
             .withUnit(ProtectedUnit.USER, 4);
     EpsilonBracket run = new EpsilonBracket(1, 1.1, 1.2);
-    Statement statement = new Statement("visits", spec, 800, run, run, false, Set.of(), HEAD);
+    Statement statement =
+        new Statement(
+            "visits", "base", spec, 800, Optional.empty(), run, run, false, Set.of(), HEAD);
     assertTrue(statement.text().contains("one person being replaced by another"));
     assertTrue(statement.text().contains("at most 4 records each"));
     assertFalse(statement.text().contains("several records"));
@@ -152,7 +215,9 @@ class StatementTest {
     EpsilonBracket total = new EpsilonBracket(1, 1.1, 1.2);
     assertThrows(
         IllegalArgumentException.class,
-        () -> new Statement("visits", spec(), 8, run, total, false, Set.of(), HEAD));
+        () ->
+            new Statement(
+                "visits", "base", spec(), 8, Optional.empty(), run, total, false, Set.of(), HEAD));
   }
 
   @Test
@@ -165,7 +230,7 @@ class StatementTest {
       assertEquals("record", json.get("unit").asText());
       assertEquals(1.2e-5, json.get("delta").asDouble());
       assertEquals("153722867280912930", json.get("samplingThreshold").asText());
-      assertEquals(26, json.size());
+      assertEquals(27, json.size());
     }
   }
 }

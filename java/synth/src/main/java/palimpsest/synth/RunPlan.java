@@ -1,10 +1,14 @@
 package palimpsest.synth;
 
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalDouble;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.privacy.Accountant;
 import palimpsest.privacy.Calibration;
 import palimpsest.privacy.EpsilonBracket;
 import palimpsest.privacy.MechanismSpec;
+import palimpsest.privacy.PrivacyEvent;
 
 /**
  * A training run, settled before any record is read, from public quantities alone ({@code
@@ -20,13 +24,15 @@ import palimpsest.privacy.MechanismSpec;
  *       to a tenth.
  * </ul>
  *
- * @param epsilon what the mechanism costs
+ * @param labelNoise standard deviation of the noise on released label counts, in records, if any
+ * @param epsilon what the run costs, its label counts included
  * @param tokens nominal number of tokens that training reads
  * @param seconds nominal time of training
  */
 public record RunPlan(
     MechanismSpec mechanism,
     TuningSpec tuning,
+    OptionalDouble labelNoise,
     EpsilonBracket epsilon,
     int maxTokens,
     long tokens,
@@ -71,15 +77,34 @@ public record RunPlan(
         mechanism.nonPrivate()
             ? new EpsilonBracket(
                 Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY)
-            : Accountant.of(mechanism).epsilon(mechanism.delta());
+            : Accountant.of(mechanism.relation(), events(mechanism, settings.labelNoise()))
+                .epsilon(mechanism.delta());
     long tokens = Math.round(batch * (double) steps * exampleTokens);
     return new RunPlan(
         mechanism,
         tuning(settings, steps),
+        settings.labelNoise(),
         epsilon,
         settings.maxTokens(),
         tokens,
         tokens * tokenSeconds);
+  }
+
+  /** What the run releases besides its updates. */
+  List<PrivacyEvent> releases() {
+    return releases(mechanism, labelNoise);
+  }
+
+  private static List<PrivacyEvent> releases(MechanismSpec mechanism, OptionalDouble labelNoise) {
+    return labelNoise.isPresent()
+        ? List.of(LabelHistogram.event(mechanism, labelNoise.getAsDouble()))
+        : List.of();
+  }
+
+  private static List<PrivacyEvent> events(MechanismSpec mechanism, OptionalDouble labelNoise) {
+    List<PrivacyEvent> events = new ArrayList<>(releases(mechanism, labelNoise));
+    events.add(new PrivacyEvent.PoissonGaussian(mechanism));
+    return events;
   }
 
   private static TuningSpec tuning(RunSettings settings, int steps) {
@@ -116,7 +141,8 @@ public record RunPlan(
                 steps,
                 settings.delta())
             .withUnit(goal.unit(), goal.recordsPerUser());
-    MechanismSpec calibrated = Calibration.calibrate(unit, goal.epsilon());
+    MechanismSpec calibrated =
+        Calibration.calibrate(unit, releases(unit, settings.labelNoise()), goal.epsilon());
     if (calibrated.noiseMultiplier() > MAX_NOISE_MULTIPLIER) {
       throw new IllegalArgumentException(
           "epsilon "

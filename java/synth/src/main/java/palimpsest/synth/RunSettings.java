@@ -22,6 +22,9 @@ import palimpsest.privacy.ProtectedUnit;
  * @param time how long training may take on a machine of two ordinary cores
  * @param clipNorm C
  * @param lora the adapter
+ * @param labelNoise standard deviation, in records, of the noise on the number of records of each
+ *     label, if that is to be released, so that synthetic labels have the shares of the private
+ *     ones
  */
 public record RunSettings(
     Goal goal,
@@ -33,7 +36,8 @@ public record RunSettings(
     Lora lora,
     OptionalLong expectedBatch,
     OptionalInt steps,
-    OptionalDouble learningRate) {
+    OptionalDouble learningRate,
+    OptionalDouble labelNoise) {
 
   /**
    * What is to be guaranteed.
@@ -97,6 +101,9 @@ public record RunSettings(
 
   private static final double MAX_CLIP_NORM = 1e6;
 
+  private static final double MIN_LABEL_NOISE = 0.1;
+  private static final double MAX_LABEL_NOISE = 1e9;
+
   /** Checks every part. */
   public RunSettings {
     if (sizeBound < 1 || sizeBound > MAX_SIZE_BOUND) {
@@ -128,6 +135,19 @@ public record RunSettings(
     if (time.isNegative() || time.isZero() || time.compareTo(MAX_TIME) > 0) {
       throw new IllegalArgumentException("the time allowed must be positive and at most a year");
     }
+    labelNoise.ifPresent(RunSettings::requireLabelNoise);
+  }
+
+  private static void requireLabelNoise(double noise) {
+    if (!(noise >= MIN_LABEL_NOISE && noise <= MAX_LABEL_NOISE)) {
+      throw new IllegalArgumentException(
+          "the noise on label counts is "
+              + noise
+              + " records; it must be "
+              + MIN_LABEL_NOISE
+              + " to "
+              + MAX_LABEL_NOISE);
+    }
   }
 
   private static void requireMeaning(double delta, long sizeBound) {
@@ -154,6 +174,7 @@ public record RunSettings(
         Lora.of(8),
         OptionalLong.empty(),
         OptionalInt.empty(),
+        OptionalDouble.empty(),
         OptionalDouble.empty());
   }
 

@@ -3,19 +3,19 @@ package palimpsest.synth;
 import java.io.IOException;
 import java.io.StringReader;
 import java.io.UncheckedIOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Properties;
+import java.util.stream.Collectors;
 import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.engine.weights.Sha256;
+import palimpsest.privacy.HeldLock;
 import palimpsest.privacy.LedgerRecord;
 import palimpsest.synth.text.InputException;
 
@@ -29,14 +29,16 @@ final class RunState implements AutoCloseable {
   private static final String SETTINGS = "settings";
   private static final String DATA = "data";
   private static final String LEDGER_RUNS = "ledger-runs";
+  private static final String LABEL_COUNTS = "label-counts";
 
   private final Path folder;
-  private final FileChannel lock;
+  private final HeldLock lock;
   private final List<String> ledgerRuns = new ArrayList<>();
   private String settings;
   private String data;
+  private Optional<long[]> labelCounts = Optional.empty();
 
-  private RunState(Path folder, FileChannel lock) {
+  private RunState(Path folder, HeldLock lock) {
     this.folder = folder;
     this.lock = lock;
   }
@@ -102,39 +104,21 @@ final class RunState implements AutoCloseable {
       return;
     }
     Path folder = folder(root, output);
-    try (FileChannel _ = lock(folder, output)) {
+    try (HeldLock _ = lock(folder, output)) {
       remove(folder);
-    } catch (IOException e) {
-      throw new UncheckedIOException("the run's lock cannot be released", e);
     }
   }
 
   /**
    * The lock file lies beside the folder and stays, so that no two processes hold different ones.
    */
-  private static FileChannel lock(Path folder, Path output) {
+  private static HeldLock lock(Path folder, Path output) {
     try {
-      FileChannel channel =
-          FileChannel.open(
-              folder.resolveSibling(folder.getFileName() + ".lock"),
-              StandardOpenOption.CREATE,
-              StandardOpenOption.WRITE);
-      FileLock held = tryLock(channel);
-      if (held == null) {
-        channel.close();
-        throw new InputException("a run for " + output + " is going on; wait for it");
-      }
-      return channel;
+      return HeldLock.tryHold(folder.resolveSibling(folder.getFileName() + ".lock"))
+          .orElseThrow(
+              () -> new InputException("a run for " + output + " is going on; wait for it"));
     } catch (IOException e) {
       throw new UncheckedIOException("the run's lock cannot be taken", e);
-    }
-  }
-
-  private static FileLock tryLock(FileChannel channel) throws IOException {
-    try {
-      return channel.tryLock();
-    } catch (OverlappingFileLockException _) {
-      return null;
     }
   }
 
@@ -186,10 +170,31 @@ final class RunState implements AutoCloseable {
     data = dataCode;
     ledgerRuns.add(ledgerRun);
     StateFolder.make(folder);
-    String text =
-        "%s=%s\n%s=%s\n%s=%s\n"
-            .formatted(SETTINGS, settings, DATA, data, LEDGER_RUNS, String.join(",", ledgerRuns));
-    AtomicFiles.file(file(folder), text.getBytes(StandardCharsets.UTF_8));
+    write();
+  }
+
+  /** Keeps the released label counts. */
+  void keepLabelCounts(long[] noisyCounts) {
+    labelCounts = Optional.of(noisyCounts.clone());
+    write();
+  }
+
+  /** The released label counts, unless there are none or a crash took them. */
+  Optional<long[]> labelCounts() {
+    return labelCounts.map(long[]::clone);
+  }
+
+  private void write() {
+    StringBuilder text = new StringBuilder();
+    text.append(SETTINGS).append('=').append(settings).append('\n');
+    text.append(DATA).append('=').append(data).append('\n');
+    text.append(LEDGER_RUNS).append('=').append(String.join(",", ledgerRuns)).append('\n');
+    labelCounts.ifPresent(counts ->
+        text.append(LABEL_COUNTS)
+            .append('=')
+            .append(Arrays.stream(counts).mapToObj(Long::toString).collect(Collectors.joining(",")))
+            .append('\n'));
+    AtomicFiles.file(file(folder), text.toString().getBytes(StandardCharsets.UTF_8));
   }
 
   /** Steps that the ledger counts for this run. */
@@ -198,6 +203,13 @@ final class RunState implements AutoCloseable {
         .filter(
             record -> record instanceof LedgerRecord.Step step && ledgerRuns.contains(step.run()))
         .count();
+  }
+
+  /** Whether the ledger holds a payment of this run for something besides its updates. */
+  boolean hasReleased(List<LedgerRecord> ledger) {
+    return ledger.stream()
+        .anyMatch(record ->
+            record instanceof LedgerRecord.Release release && ledgerRuns.contains(release.run()));
   }
 
   /** Whether the key of any of its processes was known to others. */
@@ -235,11 +247,7 @@ final class RunState implements AutoCloseable {
   /** Lets go of the run; unless it is finished it can be resumed. */
   @Override
   public void close() {
-    try {
-      lock.close();
-    } catch (IOException e) {
-      throw new UncheckedIOException("the run's lock cannot be released", e);
-    }
+    lock.close();
   }
 
   private void read() {
@@ -255,6 +263,9 @@ final class RunState implements AutoCloseable {
     }
     data = properties.getProperty(DATA);
     ledgerRuns.addAll(List.of(properties.getProperty(LEDGER_RUNS).split(",")));
+    labelCounts =
+        Optional.ofNullable(properties.getProperty(LABEL_COUNTS))
+            .map(text -> Arrays.stream(text.split(",")).mapToLong(Long::parseLong).toArray());
   }
 
   private static String hash(String text) {

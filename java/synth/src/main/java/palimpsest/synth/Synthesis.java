@@ -23,9 +23,11 @@ import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.Example;
 import palimpsest.engine.weights.AtomicFiles;
+import palimpsest.privacy.HeldLock;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
 import palimpsest.privacy.MechanismSpec;
+import palimpsest.privacy.PrivacyEvent;
 import palimpsest.privacy.ProtectedUnit;
 import palimpsest.privacy.SecretKey;
 import palimpsest.privacy.Statement;
@@ -128,6 +130,7 @@ public final class Synthesis {
     tokenizer = tokenizer(folder);
     template = template(folder, tokenizer, source.labels(), prompt);
     template.requireRoom(settings.maxTokens());
+    requireLabelsToCount(settings, source.labels());
     this.prompt = prompt;
     weights = folder.digest();
     plan = RunPlan.of(settings, folder.config());
@@ -149,6 +152,12 @@ public final class Synthesis {
               + unit
               + " with "
               + options.recordsPerUser());
+    }
+  }
+
+  private static void requireLabelsToCount(RunSettings settings, Labels labels) {
+    if (settings.labelNoise().isPresent() && labels.size() < 2) {
+      throw new InputException("label counts: there is but one label; leave out --label-noise");
     }
   }
 
@@ -207,12 +216,30 @@ public final class Synthesis {
     RunState.discard(destination.state(), destination.folder());
   }
 
-  /** The tokenizer of a model folder. */
+  /**
+   * The tokenizer of a model folder.
+   *
+   * @throws InputException if there is none, or it has tokens that the model does not: a record
+   *     with such a token would make the step fail
+   */
   public static Tokenizer tokenizer(ModelFolder folder) {
-    return Tokenizer.read(
-        folder
-            .tokenizer()
-            .orElseThrow(() -> new InputException(folder.path() + ": there is no tokenizer.json")));
+    Tokenizer tokenizer =
+        Tokenizer.read(
+            folder
+                .tokenizer()
+                .orElseThrow(
+                    () -> new InputException(folder.path() + ": there is no tokenizer.json")));
+    int rows = folder.config().vocabularySize();
+    if (tokenizer.vocabularySize() > rows) {
+      throw new InputException(
+          folder.path()
+              + ": tokenizer.json has "
+              + tokenizer.vocabularySize()
+              + " tokens, the model only "
+              + rows
+              + "; they do not belong together");
+    }
+    return tokenizer;
   }
 
   /**
@@ -249,7 +276,7 @@ public final class Synthesis {
             destination.state(), destination.folder(), settings(), destination.resume())) {
       AtomicFiles.removeLeftovers(destination.folder());
       Data data = data();
-      try (Ledger ledger = openLedger(destination, data.digest());
+      try (Ledger ledger = openLedger(destination, runState, data.digest());
           Kernels kernels = kernels(execution);
           Decoder decoder = new Decoder(folder, kernels, true, plan.maxTokens());
           TensorArena arena = new TensorArena()) {
@@ -263,11 +290,16 @@ public final class Synthesis {
                 arena);
         adapter.initialize(new SplittableRandom(0));
         TrainingState state = new TrainingState(adapter, kernels, arena);
-        train(ledger, runState, data, decoder, state, listener);
+        try {
+          train(ledger, runState, data, decoder, state, listener);
+        } finally {
+          data.erase();
+        }
         requireFinite(adapter);
-        List<SyntheticRecord> records = sample(decoder, adapter, listener);
+        Labels labels = labels(runState);
+        List<SyntheticRecord> records = sample(decoder, adapter, labels, listener);
         Statement statement = statement(ledger, runState);
-        write(destination, adapter, records, statement);
+        write(destination, adapter, labels, records, statement);
         runState.finish();
         return new Outcome(destination.folder(), statement, plan, records);
       }
@@ -278,6 +310,7 @@ public final class Synthesis {
   private String settings() {
     StringBuilder text = new StringBuilder();
     text.append(plan.mechanism()).append(plan.tuning()).append(plan.maxTokens());
+    text.append(plan.labelNoise());
     text.append(folder.config()).append(baseName()).append(weights).append(source.dataSet());
     text.append(source.options()).append(source.labels().names()).append(new TreeSet<>(waivers));
     text.append(template.endToken());
@@ -287,25 +320,34 @@ public final class Synthesis {
     return text.toString();
   }
 
-  private Ledger openLedger(Destination destination, byte[] digest) {
+  /**
+   * The account of the data set, which has then recorded that this run reads this file. Nobody else
+   * looks for the file's account meanwhile.
+   */
+  private Ledger openLedger(Destination destination, RunState runState, byte[] digest) {
     Path directory = StateFolder.make(StateFolder.ledgers(destination.state()));
-    Ledger.accountThatSaw(directory, digest)
-        .filter(name -> !name.equals(source.dataSet()))
-        .ifPresent(name -> {
-          throw new InputException(
-              "this very file belongs to the account '"
-                  + name
-                  + "': go on with it by --name "
-                  + name);
-        });
-    MechanismSpec spec = plan.mechanism();
-    Ledger ledger = Ledger.openOrCreate(directory, source.dataSet(), spec.unit(), spec.relation());
-    try {
-      destination.cap().ifPresent(cap -> lowerCap(ledger, cap, spec.delta()));
-      return ledger;
-    } catch (RuntimeException e) {
-      ledger.close();
-      throw e;
+    try (HeldLock _ = Ledger.exclusive(directory)) {
+      Ledger.accountThatSaw(directory, digest)
+          .filter(name -> !name.equals(source.dataSet()))
+          .ifPresent(name -> {
+            throw new InputException(
+                "this very file belongs to the account '"
+                    + name
+                    + "': go on with it by --name "
+                    + name);
+          });
+      MechanismSpec spec = plan.mechanism();
+      Ledger ledger =
+          Ledger.openOrCreate(directory, source.dataSet(), spec.unit(), spec.relation());
+      try {
+        destination.cap().ifPresent(cap -> lowerCap(ledger, cap, spec.delta()));
+        runState.requireSameData(ledger.fileCode(digest));
+        ledger.fileSeen(digest);
+        return ledger;
+      } catch (RuntimeException e) {
+        ledger.close();
+        throw e;
+      }
     }
   }
 
@@ -345,13 +387,18 @@ public final class Synthesis {
     if (paid >= steps) {
       return;
     }
-    String code = ledger.fileSeen(data.digest());
-    runState.requireSameData(code);
+    List<PrivacyEvent> releases =
+        runState.hasReleased(ledger.records()) ? List.of() : plan.releases();
     try (SecretKey key = SecretKey.fromOperatingSystem();
         PrivateTraining training =
             PrivateTraining.of(decoder, state, plan.mechanism(), plan.tuning(), execution)) {
-      Ledger.Run run = ledger.startRun(plan.mechanism().withSteps((int) (steps - paid)), key);
-      runState.paidBy(run.start().run(), code);
+      Ledger.Run run =
+          ledger.startRun(plan.mechanism().withSteps((int) (steps - paid)), releases, key);
+      runState.paidBy(run.start().run(), ledger.fileCode(data.digest()));
+      for (PrivacyEvent release : releases) {
+        run.release(LabelHistogram.NAME, release);
+        runState.keepLabelCounts(noisyCounts(data, key));
+      }
       training.run(
           data.examples(),
           run,
@@ -361,6 +408,24 @@ public final class Synthesis {
           listener::done);
       run.end(true);
     }
+  }
+
+  private long[] noisyCounts(Data data, SecretKey key) {
+    long[] counts = data.labelCounts().clone();
+    LabelHistogram.release(counts, plan.labelNoise().orElseThrow(), key);
+    return counts;
+  }
+
+  /**
+   * The labels with the weights that synthetic records have: released ones where there are any.
+   * Counts that were paid for and that a crash took stay paid, as steps do, and are not released
+   * again: that would cost more than was planned.
+   */
+  private Labels labels(RunState runState) {
+    return runState
+        .labelCounts()
+        .map(counts -> LabelHistogram.weighted(source.labels(), counts))
+        .orElse(source.labels());
   }
 
   /** A rate that is far too large can make numbers overflow, noise or not. */
@@ -377,29 +442,38 @@ public final class Synthesis {
   /**
    * The private records as the model sees them.
    *
+   * @param labelCounts records of each label
    * @param digest of the very bytes that they were read from
    */
-  private record Data(List<Example> examples, byte[] digest) {}
+  private record Data(List<Example> examples, long[] labelCounts, byte[] digest) {
+    /** Overwrites the records' tokens. */
+    void erase() {
+      examples.forEach(example -> Arrays.fill(example.tokens(), 0));
+    }
+  }
 
   private Data data() {
     Records records =
         Records.read(
             source.file(), source.options().withMaxTokens(plan.maxTokens()), source.labels());
     List<Example> examples = new ArrayList<>();
+    long[] labelCounts = new long[source.labels().size()];
     for (int i = 0; i < records.size(); i++) {
+      labelCounts[records.label(i)]++;
       Template.Encoded encoded =
           template.encodeRecord(records.label(i), records.text(i), plan.maxTokens());
       examples.add(new Example(encoded.ids(), encoded.prefixLength()));
     }
     records.erase();
-    return new Data(examples, records.digest());
+    return new Data(examples, labelCounts, records.digest());
   }
 
   private List<SyntheticRecord> sample(
-      Decoder decoder, Adapter adapter, SynthesisListener listener) {
+      Decoder decoder, Adapter adapter, Labels labels, SynthesisListener listener) {
     listener.begin("sampling", sampling.records());
+    Template weighted = template(folder, tokenizer, labels, prompt);
     try (SecretKey key = SecretKey.fromOperatingSystem()) {
-      return new Sampling(decoder, adapter, template, sampling, execution, plan.maxTokens(), key)
+      return new Sampling(decoder, adapter, weighted, sampling, execution, plan.maxTokens(), key)
           .run(listener::done);
     }
   }
@@ -408,8 +482,10 @@ public final class Synthesis {
   private Statement statement(Ledger ledger, RunState runState) {
     return new Statement(
         source.dataSet(),
+        baseName(),
         plan.mechanism(),
         runState.stepsPaid(ledger.records()),
+        labelCounts(runState),
         plan.epsilon(),
         ledger.spent(plan.mechanism().delta()),
         runState.isInsecure(ledger.records()),
@@ -417,9 +493,18 @@ public final class Synthesis {
         ledger.head());
   }
 
+  private Optional<Statement.LabelCounts> labelCounts(RunState runState) {
+    return plan.labelNoise().isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            new Statement.LabelCounts(
+                plan.labelNoise().getAsDouble(), runState.labelCounts().isEmpty()));
+  }
+
   private void write(
       Destination destination,
       Adapter adapter,
+      Labels labels,
       List<SyntheticRecord> records,
       Statement statement) {
     ReleaseFolder.write(
@@ -431,8 +516,7 @@ public final class Synthesis {
                 RecordWriter.bytes(records, source.labels(), destination.csv()));
           }
         },
-        new AdapterCard(
-            baseName(), weights, source.labels(), prompt, plan.maxTokens(), statement.text()),
+        new AdapterCard(baseName(), weights, labels, prompt, plan.maxTokens(), statement.text()),
         content(statement),
         folder.config(),
         adapter);

@@ -151,6 +151,7 @@ class HeapLimitTest {
           tiny.lora(),
           OptionalLong.of(200),
           OptionalInt.of(2),
+          OptionalDouble.empty(),
           OptionalDouble.empty());
     }
   }

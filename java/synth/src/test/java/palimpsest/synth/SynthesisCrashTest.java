@@ -31,7 +31,10 @@ import palimpsest.privacy.LedgerRecord;
  * the steps that were planned.
  */
 class SynthesisCrashTest {
-  private static final int KILLS = Boolean.getBoolean("palimpsest.test.full") ? 20 : 5;
+  private static final boolean FULL = Boolean.getBoolean("palimpsest.test.full");
+
+  private static final int KILLS = FULL ? 150 : 5;
+  private static final int LATE_KILLS = FULL ? 50 : 5;
 
   /** Longest time that a killed process may train, and least time of one of its steps. */
   private static final int KILL_MILLIS = 120;
@@ -63,7 +66,7 @@ class SynthesisCrashTest {
               }
             }
           };
-      setting.run(8, steps, 4, unfinished(setting), slow);
+      setting.runWithLabelCounts(steps, 4, unfinished(setting), slow);
     }
   }
 
@@ -116,7 +119,7 @@ class SynthesisCrashTest {
     TinySetting setting = new TinySetting(folder);
     Random random = new Random(39);
     int steps = 3;
-    for (int kill = 1; kill <= KILLS; kill++) {
+    for (int kill = 1; kill <= LATE_KILLS; kill++) {
       Process victim = start(steps, 10);
       while (victim.isAlive() && stepLines(setting) < steps) {
         Thread.sleep(1);
@@ -203,7 +206,7 @@ class SynthesisCrashTest {
     command.add("--enable-native-access=ALL-UNNAMED");
     command.add("--sun-misc-unsafe-memory-access=allow");
     command.add("-XX:TieredStopAtLevel=1");
-    command.add("-Dpalimpsest.test.full=" + Boolean.getBoolean("palimpsest.test.full"));
+    command.add("-Dpalimpsest.test.full=" + FULL);
     command.add("-XX:+UseSerialGC");
     command.add("-cp");
     command.add(System.getProperty("java.class.path"));
@@ -215,8 +218,9 @@ class SynthesisCrashTest {
   }
 
   /**
-   * The number of steps paid for; whatever was interrupted, the records are consistent, and the
-   * saved state holds no update that was not paid for.
+   * The number of steps paid for; whatever was interrupted, the records are consistent, the label
+   * counts were paid for once at most and before the first step, and the saved state holds no
+   * update that was not paid for.
    *
    * @param kills so far: each may lose one update that was paid for
    */
@@ -229,6 +233,7 @@ class SynthesisCrashTest {
     Map<String, String> keys = new HashMap<>();
     Set<Long> steps = new HashSet<>();
     Set<String> streams = new HashSet<>();
+    int releases = 0;
     for (LedgerRecord record : Ledger.read(directory, "notes")) {
       switch (record) {
         case LedgerRecord.RunStart start -> {
@@ -236,7 +241,9 @@ class SynthesisCrashTest {
           assertFalse(start.insecure());
           keys.put(start.run(), start.keyFingerprint());
         }
+        case LedgerRecord.Release _ -> releases++;
         case LedgerRecord.Step step -> {
+          assertEquals(1, releases, "label counts come first");
           assertTrue(steps.add(step.step()), "step " + step.step() + " is paid for twice");
           assertTrue(
               streams.add(keys.get(step.run()) + " " + step.step()), "a noise stream comes back");
@@ -244,6 +251,7 @@ class SynthesisCrashTest {
         default -> {}
       }
     }
+    assertTrue(releases <= 1, "the label counts were paid for again");
     Optional<Path> checkpoint = stateFile(setting, "training.safetensors");
     if (checkpoint.isPresent()) {
       long updates = updates(checkpoint.get());

@@ -25,6 +25,7 @@ import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.AdapterFolder;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.tensor.TensorArena;
+import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.engine.weights.ModelFileException;
 import palimpsest.engine.weights.Safetensors;
 import palimpsest.privacy.Ledger;
@@ -497,6 +498,33 @@ class SynthesisTest {
     assertFalse(Files.exists(StateFolder.ledgers(setting.state())));
   }
 
+  /** A record with such a token would make a step fail, and so tell that it was drawn. */
+  @Test
+  void aTokenizerWithMoreTokensThanTheModelIsRefused() throws IOException {
+    Path tokenizer = setting.model().resolve("tokenizer.json");
+    String more = Files.readString(tokenizer).replace("\"id\":" + TinySetting.END, "\"id\":900");
+    Files.writeString(tokenizer, more);
+    InputException refused =
+        assertThrows(
+            InputException.class, () -> setting.run(8, 3, 0, false, SynthesisListener.silent()));
+    assertTrue(refused.getMessage().contains("do not belong together"), refused.getMessage());
+    assertFalse(Files.exists(StateFolder.ledgers(setting.state())));
+  }
+
+  /** The number of the ledger's records is published. */
+  @Test
+  void theNumberOfLedgerRecordsDoesNotTellWhetherTheDataChanged() throws IOException {
+    setting.run(8, 3, 0, false, SynthesisListener.silent());
+    int first = ledger().size();
+    AtomicFiles.deleteTree(setting.out());
+    setting.run(8, 3, 0, false, SynthesisListener.silent());
+    int same = ledger().size();
+    AtomicFiles.deleteTree(setting.out());
+    Files.writeString(setting.data(), Files.readString(setting.data()) + "red,one more\n");
+    setting.run(8, 3, 0, false, SynthesisListener.silent());
+    assertEquals(same - first, ledger().size() - same);
+  }
+
   @Test
   void aResumedRunMustHaveTheSameWeights() throws IOException {
     assertThrows(Stop.class, () -> setting.run(8, 9, 0, false, stoppingAfter(2)));
@@ -515,7 +543,7 @@ class SynthesisTest {
   void onlyTheseFilesAreKept() throws IOException {
     assertThrows(Stop.class, () -> setting.run(8, 9, 0, false, stoppingAfter(2)));
     Set<String> account =
-        Set.of("notes.head", "notes.ledger", "notes.lock", "notes.secret", "RUN.lock");
+        Set.of(".lock", "notes.head", "notes.ledger", "notes.lock", "notes.secret", "RUN.lock");
     Set<String> unfinished = new TreeSet<>(account);
     unfinished.addAll(Set.of("run.properties", "training.safetensors"));
     assertEquals(unfinished, kept());

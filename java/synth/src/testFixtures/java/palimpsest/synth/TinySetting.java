@@ -34,6 +34,9 @@ public final class TinySetting {
   static final Synthesis.Prompt PROMPT = new Synthesis.Prompt("note", Optional.empty());
   static final Labels LABELS = Labels.of(List.of("red", "blue"));
 
+  /** Noise of released label counts, in records. */
+  static final double LABEL_NOISE = 2;
+
   private final Path folder;
 
   public TinySetting(Path folder) throws IOException {
@@ -74,6 +77,10 @@ public final class TinySetting {
   }
 
   static RunSettings settings(RunSettings.Goal goal, int steps) {
+    return settings(goal, steps, OptionalDouble.empty());
+  }
+
+  static RunSettings settings(RunSettings.Goal goal, int steps, OptionalDouble labelNoise) {
     return new RunSettings(
         goal,
         100,
@@ -84,7 +91,8 @@ public final class TinySetting {
         RunSettings.Lora.of(2),
         OptionalLong.of(10),
         OptionalInt.of(steps),
-        OptionalDouble.empty());
+        OptionalDouble.empty(),
+        labelNoise);
   }
 
   static ExecutionSpec execution() {
@@ -93,11 +101,23 @@ public final class TinySetting {
 
   Synthesis.Outcome run(
       double epsilon, int steps, int records, boolean resume, SynthesisListener listener) {
+    return run(settings(epsilon, steps), records, resume, listener);
+  }
+
+  /** A run that also releases label counts. */
+  Synthesis.Outcome runWithLabelCounts(
+      int steps, int records, boolean resume, SynthesisListener listener) {
+    RunSettings.Goal goal = RunSettings.Goal.of(8);
+    return run(settings(goal, steps, OptionalDouble.of(LABEL_NOISE)), records, resume, listener);
+  }
+
+  private Synthesis.Outcome run(
+      RunSettings settings, int records, boolean resume, SynthesisListener listener) {
     return Synthesis.run(
         model(),
         source(),
         PROMPT,
-        settings(epsilon, steps),
+        settings,
         new SamplingSettings(records, 1, 0, 1, 0.5, false, 1),
         execution(),
         Set.of(),

@@ -14,8 +14,8 @@ import palimpsest.engine.tensor.TensorArena;
 
 /**
  * Per-example gradients of a low-rank adapter. They are small, so each is materialised: P numbers
- * an example, in memory that is taken when a group first holds so many examples (short records come
- * many to a group, long ones few).
+ * an example, in memory that is taken for as many as a group can hold before any is seen: whether
+ * there is enough must not depend on which records are drawn.
  */
 public final class LoraGradients implements ExampleGradients, ParameterGradients {
   private final Decoder decoder;
@@ -23,7 +23,6 @@ public final class LoraGradients implements ExampleGradients, ParameterGradients
   private final Kernels kernels;
   private final TokenGroup group;
   private final Activations activations;
-  private final TensorArena arena;
   private final List<Tensor> gradients = new ArrayList<>();
 
   /** The whole group counts as one example. */
@@ -42,7 +41,9 @@ public final class LoraGradients implements ExampleGradients, ParameterGradients
     group = new TokenGroup(maxRows, maxExamples, kernels.wide(), arena);
     activations =
         new Activations(decoder.config(), kernels, maxRows, maxRows, adapter.rank(), true, arena);
-    this.arena = arena;
+    for (int e = 0; e < maxExamples; e++) {
+      gradients.add(arena.allocate(kernels.wide(), adapter.size()));
+    }
   }
 
   @Override
@@ -86,9 +87,6 @@ public final class LoraGradients implements ExampleGradients, ParameterGradients
 
   /** The gradient of an example of the group after {@link #compute}, wide [P]. */
   Tensor gradient(int example) {
-    while (gradients.size() <= example) {
-      gradients.add(arena.allocate(kernels.wide(), adapter.size()));
-    }
     return gradients.get(example);
   }
 

@@ -16,7 +16,7 @@ public record Problem(long line, Kind kind) {
     MISSING_COLUMN("a column is missing or not text: dropped", true),
     UNKNOWN_LABEL("its label is not on the list: dropped", true),
     EMPTY_TEXT("no text: dropped", true),
-    NO_USER("its user is empty or cannot be read: dropped", true),
+    NO_USER("its user is empty, cannot be read or may be cut: dropped", true),
     OVER_USER_LIMIT("its user already has the allowed number of records: dropped", true);
 
     private final String rule;

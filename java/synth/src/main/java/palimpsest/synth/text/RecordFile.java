@@ -78,13 +78,8 @@ final class RecordFile {
       throw new InputException(name + ": is empty; give a file with records");
     }
     Fields fields = fields(format, header ? header(rows) : null);
-    boolean any = false;
     while (nextFilled(rows)) {
-      any = true;
       row(rows, fields);
-    }
-    if (!any) {
-      throw new InputException(name + ": has no records; give a file with records");
     }
   }
 
@@ -182,6 +177,11 @@ final class RecordFile {
     byte[] row = decoded(rows.bytes());
     if (rows.cut()) {
       sink.problem(line, Problem.Kind.LONG_LINE);
+    }
+    if (rows.cut() && userColumn >= 0) {
+      // What is cut may be the user's name, and what is left of it another's.
+      sink.problem(line, Problem.Kind.NO_USER);
+      return;
     }
     if (!Utf8.isValid(row)) {
       sink.problem(line, Problem.Kind.BROKEN_ENCODING);

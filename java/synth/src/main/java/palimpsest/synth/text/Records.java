@@ -47,10 +47,16 @@ public final class Records {
   /**
    * What a private run would repair or drop, for the owner alone: line numbers and kinds, no text;
    * the first {@value #MAX_PROBLEMS}.
+   *
+   * @throws InputException if the file as such cannot be used
    */
   public static List<Problem> check(Path path, RecordOptions options, Labels labels) {
     List<Problem> problems = new ArrayList<>();
-    scan(path, options, labels, new Records(), problems, MAX_PROBLEMS);
+    Records records = new Records();
+    scan(path, options, labels, records, problems, MAX_PROBLEMS);
+    if (records.texts.isEmpty() && problems.isEmpty()) {
+      throw new InputException(path + ": has no records; give a file with records");
+    }
     return problems;
   }
 

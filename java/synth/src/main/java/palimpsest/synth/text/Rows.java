@@ -46,11 +46,19 @@ final class Rows {
     if (size > 0 && row[size - 1] == '\r') {
       size--;
     }
-    if (line == 1 && size >= 3 && row[0] == -17 && row[1] == -69 && row[2] == -65) {
+    dropByteOrderMark();
+    return any;
+  }
+
+  /**
+   * At the start of any row: a row that moves up when the first leaves must be read as it was
+   * before.
+   */
+  private void dropByteOrderMark() {
+    if (size >= 3 && row[0] == -17 && row[1] == -69 && row[2] == -65) {
       size -= 3;
       System.arraycopy(row, 3, row, 0, size);
     }
-    return any;
   }
 
   private boolean nextLine() throws IOException {

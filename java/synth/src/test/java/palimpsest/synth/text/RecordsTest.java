@@ -202,6 +202,28 @@ class RecordsTest {
     assertEquals(1, Records.read(jsonl, byUser, AB).size());
   }
 
+  /** What is left of a name that was cut may be another's, whose room it would take. */
+  @Test
+  void aRowThatWasCutIsDroppedWherePeopleAreCounted() throws IOException {
+    String longText = "x".repeat(RecordOptions.Limits.DEFAULT.lineBytes() - 6);
+    Path csv = file("d.csv", "label,text,who\na," + longText + ",alice\na,two,al\n");
+    assertEquals(2, Records.read(csv, TEXT_LABEL, AB).size(), "cut and kept without people");
+    assertEquals(List.of("0:two"), lines(Records.read(csv, TEXT_LABEL.withUser("who", 1), AB)));
+    assertEquals(
+        List.of("2 LONG_LINE", "2 NO_USER"),
+        kinds(Records.check(csv, TEXT_LABEL.withUser("who", 1), AB)));
+  }
+
+  /** A row is read in the same way when the rows before it are gone. */
+  @Test
+  void aByteOrderMarkIsDroppedFromAnyRow() throws IOException {
+    String marked = "\uFEFFb\ttwo\n\uFEFFa\tthree\n";
+    Path both = file("d.tsv", "a\tone\n" + marked);
+    Path without = file("e.tsv", marked);
+    assertEquals(List.of("0:one", "1:two", "0:three"), lines(Records.read(both, NUMBERED, AB)));
+    assertEquals(List.of("1:two", "0:three"), lines(Records.read(without, NUMBERED, AB)));
+  }
+
   @Test
   void aListMayStateWeights() throws IOException {
     Labels read = Labels.read(file("w.txt", "a\tthe first\t0.25\nb\t\t3\n"));
@@ -240,8 +262,8 @@ class RecordsTest {
     refused("no column 3", csv, RecordOptions.of(List.of("3"), "label"));
     refused("no header", csv, TEXT_LABEL.withHeader(false));
     refused("is empty", file("e.csv", ""), TEXT_LABEL);
-    refused("no records", file("f.csv", "label,text\n\n"), TEXT_LABEL);
-    refused("no records", file("e.jsonl", ""), TEXT_LABEL);
+    refused("no record can be used", file("f.csv", "label,text\n\n"), TEXT_LABEL);
+    refused("no record can be used", file("e.jsonl", ""), TEXT_LABEL);
     refused("cannot be unpacked", file("g.csv.gz", "label,text\na,x\n"), TEXT_LABEL);
     refused("cannot be unpacked", file("h.csv.GZ", ""), TEXT_LABEL);
     refused("format", file("g.dat", "label,text\na,x\n"), TEXT_LABEL);

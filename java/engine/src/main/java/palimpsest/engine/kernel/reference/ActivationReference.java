@@ -69,7 +69,7 @@ final class ActivationReference implements Activation {
   private static double value(Kind kind, double x) {
     return switch (kind) {
       case GELU_TANH, GELU_TANH_GATED -> 0.5 * x * (1 + geluTanh(x));
-      case SILU_GATED -> x / (1 + Math.exp(-x));
+      case SILU_GATED -> x / (1 + StrictMath.exp(-x));
     };
   }
 
@@ -81,13 +81,13 @@ final class ActivationReference implements Activation {
         yield 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner;
       }
       case SILU_GATED -> {
-        double sigmoid = 1 / (1 + Math.exp(-x));
+        double sigmoid = 1 / (1 + StrictMath.exp(-x));
         yield sigmoid * (1 + x * (1 - sigmoid));
       }
     };
   }
 
   private static double geluTanh(double x) {
-    return Math.tanh(ROOT_TWO_OVER_PI * (x + CUBIC * x * x * x));
+    return StrictMath.tanh(ROOT_TWO_OVER_PI * (x + CUBIC * x * x * x));
   }
 }

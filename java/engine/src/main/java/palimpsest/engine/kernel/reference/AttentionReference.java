@@ -29,7 +29,7 @@ final class AttentionReference implements Attention {
           double logSum = scores(layout, qs, ks, head, i, first, last, scores);
           Arrays.fill(values, 0);
           for (int j = first; j <= last; j++) {
-            double probability = Math.exp(scores[j] - logSum);
+            double probability = StrictMath.exp(scores[j] - logSum);
             Rows.axpy(probability, vs, layout.keyAt(j, head), values, 0, layout.size);
           }
           for (int d = 0; d < layout.size; d++) {
@@ -63,9 +63,9 @@ final class AttentionReference implements Attention {
     }
     double sum = 0;
     for (int j = first; j <= last; j++) {
-      sum += Math.exp(scores[j] - max);
+      sum += StrictMath.exp(scores[j] - max);
     }
-    return max + Math.log(sum);
+    return max + StrictMath.log(sum);
   }
 
   @Override
@@ -154,7 +154,7 @@ final class AttentionReference implements Attention {
       int last = span.lastKey(i);
       for (int j = layout.firstKey(last); j <= last; j++) {
         int key = layout.keyAt(j, head);
-        double p = Math.exp(layout.scale * dot(qs, at, ks, key, size) - logSum);
+        double p = StrictMath.exp(layout.scale * dot(qs, at, ks, key, size) - logSum);
         double dScore = layout.scale * p * (dot(dOuts, at, vs, key, size) - delta);
         Rows.axpy(dScore, ks, key, dq, at, size);
         Rows.axpy(dScore, qs, at, dk, key, size);

@@ -21,9 +21,9 @@ final class CrossentropyReference implements Crossentropy {
       }
       double sum = 0;
       for (double value : row) {
-        sum += Math.exp(value - max);
+        sum += StrictMath.exp(value - max);
       }
-      double logSum = max + Math.log(sum);
+      double logSum = max + StrictMath.log(sum);
       lse.set(n, logSum);
       nll.set(n, logSum - row[Check.index("targets", targets, n, classes)]);
     }
@@ -44,7 +44,7 @@ final class CrossentropyReference implements Crossentropy {
       double logSum = lse.get(n);
       int target = Check.index("targets", targets, n, classes);
       for (int i = 0; i < classes; i++) {
-        row[i] = weight * (Math.exp(row[i] - logSum) - (i == target ? 1 : 0));
+        row[i] = weight * (StrictMath.exp(row[i] - logSum) - (i == target ? 1 : 0));
       }
       Rows.write(dLogits, n, row, 0);
     }

@@ -22,8 +22,8 @@ final class OptimizerReference implements Optimizer {
     Check.vector("parameters", parameters, sums.size());
     Check.vector("firstMoment", firstMoment, sums.size());
     Check.vector("secondMoment", secondMoment, sums.size());
-    double firstCorrection = 1 - Math.pow(settings.beta1(), step);
-    double secondCorrection = 1 - Math.pow(settings.beta2(), step);
+    double firstCorrection = 1 - StrictMath.pow(settings.beta1(), step);
+    double secondCorrection = 1 - StrictMath.pow(settings.beta2(), step);
     for (long i = 0; i < sums.size(); i++) {
       double g = gradScale * sums.getLong(i);
       double m = settings.beta1() * firstMoment.get(i) + (1 - settings.beta1()) * g;

@@ -34,7 +34,8 @@ final class SampleReference implements Sample {
       return best;
     }
     double top = x[best];
-    double[] p = Arrays.stream(x).map(v -> Math.exp((v - top) / settings.temperature())).toArray();
+    double[] p =
+        Arrays.stream(x).map(v -> StrictMath.exp((v - top) / settings.temperature())).toArray();
     double cut = cut(p, settings);
     double[] score = new double[x.length];
     double largest = Double.NEGATIVE_INFINITY;
@@ -45,7 +46,7 @@ final class SampleReference implements Sample {
     }
     double total = 0;
     for (int i = 0; i < x.length; i++) {
-      score[i] = p[i] >= cut ? Math.exp(score[i] - largest) : 0;
+      score[i] = p[i] >= cut ? StrictMath.exp(score[i] - largest) : 0;
       total += score[i];
     }
     double sum = 0;
