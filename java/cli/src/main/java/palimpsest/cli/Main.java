@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import palimpsest.engine.model.Role;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -56,6 +57,11 @@ final class Main implements Runnable {
   public static void main(String[] args) {
     PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
     PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
+    Optional<String> refusal = MemoryGuard.refusal(args);
+    if (refusal.isPresent()) {
+      err.println("palimpsest: " + refusal.get());
+      System.exit(ExitCode.REFUSED);
+    }
     System.exit(run(out, err, args));
   }
 

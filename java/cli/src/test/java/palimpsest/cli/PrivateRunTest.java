@@ -117,6 +117,54 @@ class PrivateRunTest {
     assertFalse(Files.exists(folder.resolve("more.STATEMENT.txt")));
   }
 
+  /**
+   * Without --model it is the model that the adapter names, and its weights are checked as well.
+   */
+  @Test
+  void theAdaptersOwnModelIsCheckedToo() throws Exception {
+    assertEquals(ExitCode.DONE, run("train", sound()).exitCode());
+    Path cached = folder.resolve("cache/palimpsest/models/model");
+    Files.createDirectories(cached.getParent());
+    Files.move(setting.model(), cached);
+    String[] words = {
+      "sample",
+      "--adapter",
+      setting.out().resolve(Synthesis.ADAPTER).toString(),
+      "--records",
+      "1",
+      "--temperature",
+      "3",
+      "--out",
+      folder.resolve("more.jsonl").toString()
+    };
+    assertEquals(ExitCode.DONE, process(words));
+    Files.delete(folder.resolve("more.jsonl"));
+    Files.delete(folder.resolve("more.STATEMENT.txt"));
+    Path weights = cached.resolve("model.safetensors");
+    byte[] changed = Files.readAllBytes(weights);
+    changed[changed.length - 1] ^= 1;
+    Files.write(weights, changed);
+    assertEquals(ExitCode.BAD_INPUT, process(words));
+    assertFalse(Files.exists(folder.resolve("more.jsonl")));
+  }
+
+  /** The exit code of a command in a process whose cache of models is in the test's folder. */
+  private int process(String... words) throws Exception {
+    List<String> command = new ArrayList<>();
+    command.add(ProcessHandle.current().info().command().orElseThrow());
+    command.add("-XX:TieredStopAtLevel=1");
+    command.add("--enable-native-access=ALL-UNNAMED");
+    command.add("--sun-misc-unsafe-memory-access=allow");
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+    command.addAll(List.of(words));
+    ProcessBuilder builder =
+        new ProcessBuilder(command)
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+            .redirectError(ProcessBuilder.Redirect.DISCARD);
+    builder.environment().put("XDG_CACHE_HOME", folder.resolve("cache").toString());
+    return builder.start().waitFor();
+  }
+
   @Test
   void withoutAnAdapterNothingIsClaimedOfTheModel() throws IOException {
     CommandLineRun run = sample(setting.model().toString(), "--max-tokens", "64", "--kind", "note");

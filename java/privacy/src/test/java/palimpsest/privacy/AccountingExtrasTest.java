@@ -73,6 +73,21 @@ class AccountingExtrasTest {
     }
   }
 
+  /**
+   * All six records of a person in one batch are rare, and plain to see when it happens: whoever
+   * leaves that out finds a far smaller epsilon at a delta below its probability.
+   */
+  @Test
+  void rareBatchesWithAllRecordsOfAUserCount() {
+    MechanismSpec spec =
+        MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 0.3, 1, 1, 100, 1, 5e-13)
+            .withUnit(ProtectedUnit.USER, 6);
+    EpsilonBracket epsilon = Accountant.of(spec).epsilon(spec.delta());
+    // At x = 6 the loss is 36 / (2 s^2) + ln q^6 = 172 with a standard deviation of 6 / s = 20.
+    assertTrue(epsilon.upper() > 165 && epsilon.upper() < 180, epsilon::toString);
+    assertTrue(epsilon.lower() > 165, epsilon::toString);
+  }
+
   @Test
   void labelHistogramComposedWithTraining() throws IOException {
     for (JsonNode row : rows("histogram_plus_training")) {

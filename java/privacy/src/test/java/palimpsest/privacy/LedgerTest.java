@@ -367,6 +367,24 @@ class LedgerTest {
     assertThrows(LedgerException.class, () -> Ledger.repair(state, NAME), how);
   }
 
+  /** Each hash covers all before it: a record with a new hash of its own does not fit the next. */
+  @Test
+  void detectsARecordThatWasRewrittenWithItsHash() throws IOException {
+    writeShortRun();
+    List<String> good = Files.readAllLines(lines());
+    List<LedgerRecord> records = Ledger.read(state, NAME);
+    LedgerHead at = new LedgerHead(0, LedgerChain.ORIGIN);
+    for (int i = 0; i < good.size(); i++) {
+      if (records.get(i) instanceof LedgerRecord.Step step) {
+        LedgerRecord other = new LedgerRecord.Step(step.run(), step.step() + 100);
+        List<String> bad = new ArrayList<>(good);
+        bad.set(i, LedgerChain.line(other, at).stripTrailing());
+        assertBroken(bad, "rewritten " + i);
+      }
+      at = LedgerChain.headAfter(good.get(i) + "\n", at);
+    }
+  }
+
   /** A meddler can recompute the public chain, but not the seal. */
   @Test
   void detectsARecomputedShorterChain() throws IOException {

@@ -6,9 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.sun.management.HotSpotDiagnosticMXBean;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -123,6 +126,64 @@ class SecretKeyTest {
         SecretKey.EntropyException.class, () -> SecretKey.fromDevices(real, Path.of("/dev/zero")));
     assertThrows(
         SecretKey.EntropyException.class, () -> SecretKey.fromDevices(real, Path.of("/dev/null")));
+  }
+
+  /** What the process runs whose heap is dumped while its key is in use. */
+  static final class DumpHeap {
+    private DumpHeap() {}
+
+    public static void main(String[] arguments) throws IOException {
+      MechanismSpec spec =
+          MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1, 1, 10, 100, 5, 1e-3);
+      try (SecretKey key = SecretKey.fromOperatingSystem()) {
+        new PoissonSampler(key, spec).draw(1, 1000);
+        new NoiseStream(key).addTo(new long[100_000], 0, 1, 0x1p32);
+        key.advance(1);
+        key.fingerprint();
+        ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class)
+            .dumpHeap(arguments[0], false);
+        Files.write(Path.of(arguments[1]), key.words().toArray(ValueLayout.JAVA_BYTE));
+      }
+    }
+  }
+
+  /** No two neighbouring words of the key are on the heap, in either order of bytes. */
+  @Test
+  void theKeyIsInNoHeapDump(@TempDir Path folder) throws Exception {
+    Path dump = folder.resolve("heap.hprof");
+    Path secret = folder.resolve("key");
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx64m",
+                "-XX:+UseSerialGC",
+                "-cp",
+                System.getProperty("java.class.path"),
+                DumpHeap.class.getName(),
+                dump.toString(),
+                secret.toString())
+            .inheritIO()
+            .start();
+    assertEquals(0, process.waitFor());
+    ByteBuffer key = ByteBuffer.wrap(Files.readAllBytes(secret));
+    Set<Long> pairs = new HashSet<>();
+    for (int at = 0; at + 8 <= key.capacity(); at += 4) {
+      int first = key.getInt(at);
+      int second = key.getInt(at + 4);
+      pairs.add(pair(first, second));
+      pairs.add(pair(Integer.reverseBytes(first), Integer.reverseBytes(second)));
+    }
+    byte[] heap = Files.readAllBytes(dump);
+    assertTrue(heap.length > 1 << 20, "a whole heap");
+    long window = 0;
+    for (byte b : heap) {
+      window = window << 8 | b & 0xff;
+      assertFalse(pairs.contains(window), "a piece of the key is on the heap");
+    }
+  }
+
+  private static long pair(int first, int second) {
+    return (long) first << 32 | Integer.toUnsignedLong(second);
   }
 
   /** Fast key erasure: the next key is the stated block, the old one is nowhere in the object. */

@@ -179,6 +179,28 @@ class PrivateTrainingTest {
     assertArrayEquals(expected, train(mechanism(1), examples, execution(2, 64, 64)));
   }
 
+  /**
+   * A batch has no largest size: were it cut, one record would decide whether another takes part,
+   * and the draw would not be the one that is accounted for.
+   */
+  @Test
+  void everyRecordThatIsDrawnCountsHoweverManyAre() throws IOException {
+    MechanismSpec all = MechanismSpec.nonPrivate(NeighbouringRelation.ADD_REMOVE, 1, 2, 2, 1, 1e-3);
+    List<Example> examples = examples(60);
+    long[] expected = firstSum(all, examples.subList(0, 1));
+    for (int i = 1; i < examples.size(); i++) {
+      long[] one = firstSum(all, examples.subList(i, i + 1));
+      Arrays.setAll(expected, j -> expected[j] + one[j]);
+    }
+    assertArrayEquals(expected, firstSum(all, examples));
+  }
+
+  private long[] firstSum(MechanismSpec mechanism, List<Example> examples) throws IOException {
+    List<Update> updates = new ArrayList<>();
+    train(mechanism, TUNING, examples, execution(2, 200, 8), () -> {}, updates::add);
+    return updates.getFirst().sums();
+  }
+
   @Test
   @Tag("R01")
   void aRecordThatIsNeverDrawnChangesNothing() throws IOException {

@@ -269,6 +269,25 @@ class SynthesisTest {
     assertEquals(4, steps(ledger()));
   }
 
+  /** A description is part of its label's prompt, whichever label it is. */
+  @Test
+  void aResumedRunMustHaveTheSamePrompts() {
+    assertThrows(Stop.class, () -> setting.run(8, 4, 0, false, stoppingAfter(2)));
+    for (List<Optional<String>> descriptions :
+        List.of(
+            List.of(Optional.of("like a rose"), Optional.<String>empty()),
+            List.of(Optional.<String>empty(), Optional.of("like the sky")))) {
+      Labels described = Labels.of(TinySetting.LABELS.names(), descriptions);
+      Synthesis.Source source =
+          source(setting.data(), setting.source().options(), described, "notes");
+      InputException refused =
+          assertThrows(
+              InputException.class,
+              () -> run(source, TinySetting.settings(8, 4), setting.destination(true)));
+      assertTrue(refused.getMessage().contains("other settings"), refused.getMessage());
+    }
+  }
+
   @Test
   void aRunThatGoesOnCannotBeDiscarded() {
     SynthesisListener meddling =

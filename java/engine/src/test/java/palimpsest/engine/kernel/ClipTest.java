@@ -255,6 +255,25 @@ class ClipTest {
     assertEquals(Outcome.ACCEPTED, check(kernels, 1 << 17, i -> Double.NaN, 1, 24));
   }
 
+  /**
+   * A total just within the trusted range, then numbers as large as there are: wherever a kernel
+   * looks at its total, it must look before that wraps.
+   */
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void noTotalWrapsBetweenTwoLooks(Kernels kernels) {
+    try (TensorArena arena = new TensorArena()) {
+      for (int small = 8 << 10; small <= 64 << 10; small += 1 << 10) {
+        int first = small;
+        double value = Math.floor(Math.scalb(1.0, 30) / Math.sqrt(first));
+        Tensor gradient = gradient(kernels, arena, 2 * first, i -> i < first ? value : 1e30);
+        Tensor sums = arena.allocate(DType.I64, 2 * first);
+        assertEquals(Outcome.DROPPED, kernels.clip().accumulate(gradient, 1, 24, sums), "" + first);
+        assertEquals(0, sums.getLong(first));
+      }
+    }
+  }
+
   /** Totals around perfect squares, where a root rounded to nearest is wrong on one side. */
   @ParameterizedTest
   @MethodSource(Providers.ALL)

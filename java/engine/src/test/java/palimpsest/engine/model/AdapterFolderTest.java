@@ -158,6 +158,8 @@ class AdapterFolderTest {
         "\"q_proj\"|\"v_proj\"|is missing",
         "\"q_proj\"|\".*\"|no linear layer",
         "\"modules_to_save\" : null|\"modules_to_save\" : [\"lm_head\"]|modules_to_save",
+        "\"modules_to_save\" : null|\"modules_to_save\" : \"lm_head\"|modules_to_save",
+        "\"modules_to_save\" : null|\"layers_to_transform\" : 1|layers_to_transform",
         "\"use_rslora\" : false|\"use_dora\" : true|use_dora",
         "\"use_rslora\" : false|\"rank_pattern\" : {\"q_proj\": 9}|rank_pattern"
       })

@@ -202,6 +202,15 @@ class RecordsTest {
     assertEquals(1, Records.read(jsonl, byUser, AB).size());
   }
 
+  /** Two people stay two, whatever their names have in common. */
+  @Test
+  void peopleAreToldApartByTheWholeName() throws IOException {
+    Path csv = file("d.csv", "label,text,who\na,1,Aa\na,2,BB\na,3,Aa\nb,4,aa\n");
+    assertEquals("Aa".hashCode(), "BB".hashCode());
+    assertEquals(
+        List.of("0:1", "0:2", "1:4"), lines(Records.read(csv, TEXT_LABEL.withUser("who", 1), AB)));
+  }
+
   /** What is left of a name that was cut may be another's, whose room it would take. */
   @Test
   void aRowThatWasCutIsDroppedWherePeopleAreCounted() throws IOException {
@@ -240,7 +249,9 @@ class RecordsTest {
   @Test
   void labelsComeFromAListAFileOrByWaiverTheData() throws IOException {
     Path csv = file("d.csv", "label,text\nzeta,1\nalpha,2\nzeta,3\n,4\n");
-    assertEquals(List.of("alpha", "zeta"), Labels.fromData(csv, TEXT_LABEL).names());
+    Labels found = Labels.fromData(csv, TEXT_LABEL);
+    assertEquals(List.of("alpha", "zeta"), found.names());
+    assertEquals(found.weight(0), found.weight(1), "not as frequent as in the data");
     Labels read = Labels.read(file("l.txt", "LOC\tthat asks about a place\r\n\r\nNUM\n"));
     assertEquals(List.of("LOC", "NUM"), read.names());
     assertEquals("that asks about a place", read.description(0).orElseThrow());

@@ -1,0 +1,74 @@
+package palimpsest.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class MemoryGuardTest {
+  @TempDir Path folder;
+
+  /** The exit code and the lines of standard error of a command in a virtual machine of its own. */
+  private List<String> run(List<String> flags, String... arguments) throws Exception {
+    List<String> command = new ArrayList<>();
+    command.add(ProcessHandle.current().info().command().orElseThrow());
+    command.add("-XX:TieredStopAtLevel=1");
+    command.addAll(flags);
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+    command.addAll(List.of(arguments));
+    Path errors = folder.resolve("errors");
+    Process process =
+        new ProcessBuilder(command)
+            .redirectError(errors.toFile())
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+            .start();
+    List<String> result = new ArrayList<>(List.of(Integer.toString(process.waitFor())));
+    result.addAll(Files.readAllLines(errors, StandardCharsets.UTF_8));
+    return result;
+  }
+
+  private static List<String> needed() {
+    return MemoryGuard.FLAGS.entrySet().stream()
+        .map(flag -> MemoryGuard.option(flag.getKey(), flag.getValue()))
+        .toList();
+  }
+
+  @Test
+  void aMachineThatDumpsItsMemoryReadsNoRecords() throws Exception {
+    String file = Files.writeString(folder.resolve("a.csv"), "text\nhello\n").toString();
+    String[] check = {"check", file, "--text", "text"};
+    assertEquals(List.of("0"), run(needed(), check));
+    for (Map.Entry<String, String> flag : MemoryGuard.FLAGS.entrySet()) {
+      List<String> flags = new ArrayList<>(needed());
+      boolean wanted = flag.getValue().equals("true");
+      flags.add(MemoryGuard.option(flag.getKey(), wanted ? "false" : "true"));
+      List<String> refused = run(flags, check);
+      assertEquals(Integer.toString(ExitCode.REFUSED), refused.getFirst(), flag.getKey());
+      assertTrue(refused.getLast().contains(flag.getKey()), refused.getLast());
+    }
+    assertEquals("0", run(List.of(), "--version").getFirst(), "what reads no records may run");
+  }
+
+  /** The launcher sets every flag and sets none the other way, at a terminal or elsewhere. */
+  @Test
+  void theLauncherSetsTheFlags() throws IOException {
+    String launcher =
+        Files.readString(Path.of(System.getProperty("palimpsest.root", "../.."), "palimpsest"));
+    for (Map.Entry<String, String> flag : MemoryGuard.FLAGS.entrySet()) {
+      boolean wanted = flag.getValue().equals("true");
+      String option = MemoryGuard.option(flag.getKey(), flag.getValue());
+      assertTrue(launcher.contains(option) || flag.getKey().contains("FullGC"), option);
+      assertFalse(
+          launcher.contains(MemoryGuard.option(flag.getKey(), wanted ? "false" : "true")), option);
+    }
+  }
+}
