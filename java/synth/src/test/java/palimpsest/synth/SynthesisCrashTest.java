@@ -104,7 +104,8 @@ class SynthesisCrashTest {
       assertTrue(paid < STEPS, "the kill came too late: " + paid);
       counts.add(paid);
     }
-    assertTrue(counts.size() > KILLS / 2, "kills must fall into training");
+    // Every other kill is early, and may come before its process has paid for a step.
+    assertTrue(counts.size() > KILLS / 3, "kills must fall into training: " + counts.size());
     assertFalse(Files.exists(setting.out()), "no output before the end");
     assertEquals(0, start(STEPS, 0).waitFor(), "the last resumption finishes the run");
     assertEquals(STEPS, checkLedger(setting, KILLS), "every planned step was paid for, none twice");
