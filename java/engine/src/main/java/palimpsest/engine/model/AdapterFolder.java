@@ -150,13 +150,13 @@ public final class AdapterFolder implements AutoCloseable {
   /** PEFT's rule: a module is a target if its path is, or ends in a dot and, one of the names. */
   private static Set<Role> targets(Path file, JsonNode names, DecoderConfig base) {
     require(file, names.isArray(), "target_modules is not a list of names");
+    Map<Role, String> modules = modules(base);
     Set<Role> targets = EnumSet.noneOf(Role.class);
     for (JsonNode name : names) {
       boolean found = false;
-      for (Slot slot : linears(base)) {
-        String module = TensorNames.module(base, slot.role(), slot.layer());
-        if (slot.layer() == 0 && ("." + module).endsWith("." + name.asText())) {
-          targets.add(slot.role());
+      for (Map.Entry<Role, String> module : modules.entrySet()) {
+        if (("." + module.getValue()).endsWith("." + name.asText())) {
+          targets.add(module.getKey());
           found = true;
         }
       }
@@ -164,6 +164,15 @@ public final class AdapterFolder implements AutoCloseable {
           file, found, "target module " + quote(name.asText()) + " is no linear layer of a block");
     }
     return targets;
+  }
+
+  /** The paths of the linear layers of the first block. */
+  private static Map<Role, String> modules(DecoderConfig base) {
+    Map<Role, String> modules = new EnumMap<>(Role.class);
+    for (Slot slot : linears(base)) {
+      modules.putIfAbsent(slot.role(), TensorNames.module(base, slot.role(), slot.layer()));
+    }
+    return modules;
   }
 
   private static List<Slot> linears(DecoderConfig base) {
@@ -284,10 +293,7 @@ public final class AdapterFolder implements AutoCloseable {
 
   /** The last word of each module's path, or the last two where one would mean several layers. */
   private static List<String> targetModules(DecoderConfig base, Settings settings) {
-    Map<Role, String> modules = new EnumMap<>(Role.class);
-    for (Slot slot : linears(base)) {
-      modules.putIfAbsent(slot.role(), TensorNames.module(base, slot.role(), slot.layer()));
-    }
+    Map<Role, String> modules = modules(base);
     List<String> names = new ArrayList<>();
     modules.forEach((role, module) -> {
       String last = module.substring(module.lastIndexOf('.') + 1);

@@ -80,7 +80,7 @@ final class ConfigReader {
             false,
             Collections.nCopies(layers, 0)),
         new FeedForwardOptions(
-            integer("n_inner", Math.multiplyExact(4, width)),
+            integer("n_inner", Math.clamp(4L * width, 0, Integer.MAX_VALUE)),
             activation("activation_function", "gelu_new", false),
             true),
         new NormOptions(NormKind.LAYERNORM, real("layer_norm_epsilon", 1e-5), false, false),

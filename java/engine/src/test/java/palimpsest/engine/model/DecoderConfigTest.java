@@ -168,6 +168,17 @@ class DecoderConfigTest {
     refusal(with(field, value));
   }
 
+  /** The feed-forward width that is not stated is four times the width. */
+  @Test
+  void refusesAWidthWhoseFourfoldOverflows() {
+    String gpt2 =
+        """
+        {"model_type":"gpt2","vocab_size":11,"n_positions":16,"n_layer":2,"n_head":1,"n_embd":%d}\
+        """;
+    assertTrue(refusal(gpt2.formatted(1 << 30)).contains("head size"));
+    assertTrue(refusal(gpt2.formatted(-1 << 30)).contains("head size"));
+  }
+
   @Test
   void refusesWhatIsNoConfiguration() {
     assertTrue(refusal("[]").contains("not a JSON object"));
