@@ -3,6 +3,7 @@ package palimpsest.synth;
 import java.io.IOException;
 import java.io.StringReader;
 import java.io.UncheckedIOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -58,8 +59,8 @@ final class RunState implements AutoCloseable {
    * was interrupted.
    *
    * @param settings everything public that the run follows from; a resumed run must have the same
-   * @throws InputException if an unfinished run is not to be resumed, there is none to resume, or
-   *     it had other settings
+   * @throws InputException if an unfinished run is not to be resumed, there is none to resume, it
+   *     had other settings, or its state is damaged
    */
   static RunState open(Path root, Path output, String settings, boolean resume) {
     Path folder = folder(root, output);
@@ -254,6 +255,8 @@ final class RunState implements AutoCloseable {
     Properties properties = new Properties();
     try {
       properties.load(new StringReader(Files.readString(file(folder))));
+    } catch (CharacterCodingException | IllegalArgumentException _) {
+      throw damaged();
     } catch (IOException e) {
       throw new UncheckedIOException("the run's private state cannot be read", e);
     }
@@ -262,10 +265,24 @@ final class RunState implements AutoCloseable {
           "the interrupted run had other settings; resume it with the same ones");
     }
     data = properties.getProperty(DATA);
-    ledgerRuns.addAll(List.of(properties.getProperty(LEDGER_RUNS).split(",")));
-    labelCounts =
-        Optional.ofNullable(properties.getProperty(LABEL_COUNTS))
-            .map(text -> Arrays.stream(text.split(",")).mapToLong(Long::parseLong).toArray());
+    String runs = properties.getProperty(LEDGER_RUNS);
+    if (data == null || runs == null) {
+      throw damaged();
+    }
+    ledgerRuns.addAll(List.of(runs.split(",")));
+    labelCounts = Optional.ofNullable(properties.getProperty(LABEL_COUNTS)).map(RunState::counts);
+  }
+
+  private static long[] counts(String text) {
+    try {
+      return Arrays.stream(text.split(",")).mapToLong(Long::parseLong).toArray();
+    } catch (NumberFormatException _) {
+      throw damaged();
+    }
+  }
+
+  private static InputException damaged() {
+    return new InputException("the run's private state is damaged; forget it with --discard");
   }
 
   private static String hash(String text) {

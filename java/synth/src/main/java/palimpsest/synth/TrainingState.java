@@ -2,6 +2,7 @@ package palimpsest.synth;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
@@ -10,6 +11,7 @@ import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.model.Adapter;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
+import palimpsest.engine.weights.ModelFileException;
 import palimpsest.engine.weights.Safetensors;
 import palimpsest.engine.weights.SafetensorsWriter;
 import palimpsest.synth.text.InputException;
@@ -69,8 +71,8 @@ final class TrainingState {
    *
    * @param run the name of the run that goes on
    * @param paid how many steps the ledger counts for it
-   * @throws InputException if the state is another run's or holds more updates than were paid for:
-   *     what is released must follow from steps that the ledger holds
+   * @throws InputException if the state is damaged, another run's, or holds more updates than were
+   *     paid for: what is released must follow from steps that the ledger holds
    */
   void load(Path file, String run, long paid) {
     if (!Files.exists(file)) {
@@ -78,15 +80,29 @@ final class TrainingState {
     }
     try (Safetensors saved = Safetensors.open(file)) {
       long made = Long.parseLong(saved.metadata().get(UPDATES));
-      if (!run.equals(saved.metadata().get(RUN)) || made > paid) {
+      if (!run.equals(saved.metadata().get(RUN)) || made < 0 || made > paid) {
         throw new InputException(
             "the training state is not the one that the ledger paid for; forget the run with --discard");
       }
-      adapter.parameters().copyFrom(saved.tensor(PARAMETERS));
-      firstMoment.copyFrom(saved.tensor(FIRST_MOMENT));
-      secondMoment.copyFrom(saved.tensor(SECOND_MOMENT));
+      copy(saved, PARAMETERS, adapter.parameters());
+      copy(saved, FIRST_MOMENT, firstMoment);
+      copy(saved, SECOND_MOMENT, secondMoment);
       updates = made;
+    } catch (ModelFileException | NumberFormatException _) {
+      throw damaged();
     }
     adapter.pack();
+  }
+
+  private static void copy(Safetensors saved, String name, Tensor to) {
+    Tensor from = saved.tensor(name);
+    if (!Arrays.equals(from.shape(), to.shape())) {
+      throw damaged();
+    }
+    to.copyFrom(from);
+  }
+
+  private static InputException damaged() {
+    return new InputException("the training state is damaged; forget the run with --discard");
   }
 }
