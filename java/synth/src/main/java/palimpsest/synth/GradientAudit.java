@@ -1,25 +1,15 @@
 package palimpsest.synth;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.function.LongConsumer;
 import java.util.stream.IntStream;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.train.Example;
-import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.privacy.Accountant;
-import palimpsest.privacy.ChaCha20;
-import palimpsest.privacy.Ledger;
 import palimpsest.privacy.MechanismSpec;
 import palimpsest.privacy.NeighbouringRelation;
 import palimpsest.privacy.ProtectedUnit;
-import palimpsest.privacy.Purpose;
 import palimpsest.privacy.SecretKey;
 import palimpsest.privacy.audit.GaussianAudit;
 import palimpsest.privacy.audit.OneRunAudit;
@@ -107,54 +97,39 @@ public final class GradientAudit {
       throw new IllegalArgumentException(
           "audit: significance is " + significance + ", must be inside (0, 1)");
     }
-    boolean[] in = new boolean[canaries];
     double[] scores = new double[canaries];
-    attack(made, kernels, in, scores, progress);
-    double[] members = scoresOf(in, scores, true);
-    double[] others = scoresOf(in, scores, false);
+    Coins coins = attack(made, kernels, scores, progress);
+    double[] members = coins.scoresOf(true, scores);
+    double[] others = coins.scoresOf(false, scores);
     double shown =
         claim.samplesEveryRecord()
             ? GaussianAudit.epsilonBelow(members, others, significance, claim.delta())
             : bounds.epsilonBelow(members, others, significance);
-    return new Result(claimed, shown, guess(in, scores, significance), canaries, significance);
+    return new Result(claimed, shown, guess(coins, scores, significance), canaries, significance);
   }
 
   /** Trains on the canaries that are in; a canary's score is the likelihood ratio of being in. */
-  private void attack(
-      MechanismSpec made, Kernels kernels, boolean[] in, double[] scores, LongConsumer progress) {
-    Path ledgers = temporaryFolder();
+  private Coins attack(
+      MechanismSpec made, Kernels kernels, double[] scores, LongConsumer progress) {
     try (SecretKey key = SecretKey.fromOperatingSystem();
-        Ledger ledger = Ledger.create(ledgers, "audit", made.unit(), made.relation());
+        TemporaryLedger ledger = new TemporaryLedger(TemporaryLedger.usualParent(), made);
         PrivateTraining training =
             new PrivateTraining(
                 kernels,
                 made,
                 GRID_BITS,
-                in.length,
+                scores.length,
                 1,
-                arena -> new CanaryGradients(kernels, in.length, arena),
+                arena -> new CanaryGradients(kernels, scores.length, arena),
                 (sums, scale, step) -> score(sums, scores))) {
-      toss(key, in);
-      List<Example> members = new ArrayList<>();
-      for (int i = 0; i < in.length; i++) {
-        if (in[i]) {
-          members.add(CanaryGradients.canary(i));
-        }
-      }
-      training.run(members, ledger.startRun(made, key), key, 1, () -> {}, progress);
-    } finally {
-      AtomicFiles.deleteTree(ledgers);
-    }
-  }
-
-  private static void toss(SecretKey key, boolean[] in) {
-    int[] words = new int[ChaCha20.BLOCK_WORDS];
-    for (int i = 0; i < in.length; i++) {
-      int bit = i % (32 * words.length);
-      if (bit == 0) {
-        ChaCha20.blocks(key, Purpose.CANARIES, 0, i / (32 * words.length), 1, words);
-      }
-      in[i] = (words[bit / 32] >>> bit % 32 & 1) == 1;
+      Coins coins = Coins.toss(key, scores.length);
+      List<Example> members =
+          IntStream.range(0, scores.length)
+              .filter(coins::in)
+              .mapToObj(CanaryGradients::canary)
+              .toList();
+      training.run(members, ledger.startRun(key), key, 1, () -> {}, progress);
+      return coins;
     }
   }
 
@@ -175,36 +150,12 @@ public final class GradientAudit {
     }
   }
 
-  private static double[] scoresOf(boolean[] in, double[] scores, boolean wanted) {
-    return IntStream.range(0, in.length)
-        .filter(i -> in[i] == wanted)
-        .mapToDouble(i -> scores[i])
-        .toArray();
-  }
-
   /**
    * Names the highest scores members and as many of the lowest not: how many was settled before.
    */
-  private double guess(boolean[] in, double[] scores, double significance) {
-    int each = (int) (GUESSED * in.length);
-    int[] order =
-        IntStream.range(0, in.length)
-            .boxed()
-            .sorted(Comparator.comparingDouble(i -> scores[i]))
-            .mapToInt(Integer::intValue)
-            .toArray();
-    int correct = 0;
-    for (int i = 0; i < each; i++) {
-      correct += (in[order[i]] ? 0 : 1) + (in[order[order.length - 1 - i]] ? 1 : 0);
-    }
-    return new OneRunAudit(in.length, 2 * each, correct).epsilonBelow(claim.delta(), significance);
-  }
-
-  private static Path temporaryFolder() {
-    try {
-      return Files.createTempDirectory("palimpsest-audit");
-    } catch (IOException e) {
-      throw new UncheckedIOException("audit: no temporary folder can be made", e);
-    }
+  private double guess(Coins coins, double[] scores, double significance) {
+    int each = (int) (GUESSED * scores.length);
+    return new OneRunAudit(scores.length, 2 * each, coins.rightGuesses(scores, each, each))
+        .epsilonBelow(claim.delta(), significance);
   }
 }

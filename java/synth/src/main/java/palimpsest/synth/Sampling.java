@@ -13,7 +13,6 @@ import palimpsest.engine.generate.Result;
 import palimpsest.engine.generate.Scorer;
 import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.Decoder;
-import palimpsest.privacy.ChaCha20;
 import palimpsest.privacy.Purpose;
 import palimpsest.privacy.SecretKey;
 import palimpsest.synth.text.Template;
@@ -39,7 +38,7 @@ final class Sampling {
   private final SamplingSettings settings;
   private final ExecutionSpec execution;
   private final int maxTokens;
-  private final SecretKey key;
+  private final Uniforms uniforms;
   private final int labels;
 
   /**
@@ -61,7 +60,7 @@ final class Sampling {
     this.settings = settings;
     this.execution = execution;
     this.maxTokens = maxTokens;
-    this.key = key;
+    uniforms = new Uniforms(key, Purpose.GENERATION);
     labels = template.labels().size();
   }
 
@@ -180,8 +179,7 @@ final class Sampling {
       requests.add(new Request(firstIndex + i, round.get(i), labels + round.get(i)));
     }
     Result[] results = new Result[round.size()];
-    generator.generate(
-        requests, this::uniform, result -> results[result.index() - firstIndex] = result);
+    generator.generate(requests, uniforms, result -> results[result.index() - firstIndex] = result);
     List<Draft> drafts = new ArrayList<>();
     for (int i = 0; i < results.length; i++) {
       if (results[i].ended()) {
@@ -231,17 +229,10 @@ final class Sampling {
     return best;
   }
 
-  /** The first 53 bits of a block of its own. */
-  private double uniform(int index, int position) {
-    int[] words = new int[ChaCha20.BLOCK_WORDS];
-    ChaCha20.blocks(key, Purpose.GENERATION, index, position, 1, words);
-    return ((words[0] & 0xffffffffL) << 21 | words[1] >>> 11) * 0x1p-53;
-  }
-
   /** Fisher and Yates, so that the order of the rows tells nothing. */
   private List<SyntheticRecord> shuffled(List<SyntheticRecord> records) {
     for (int i = records.size() - 1; i > 0; i--) {
-      int j = (int) (uniform(ORDER_STREAM, i) * (i + 1));
+      int j = uniforms.at(ORDER_STREAM, i, i + 1);
       Collections.swap(records, i, j);
     }
     return records;
