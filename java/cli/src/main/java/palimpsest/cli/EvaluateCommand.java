@@ -33,8 +33,6 @@ import picocli.CommandLine.Parameters;
       "Example: palimpsest evaluate synthetic-tickets/synthetic.jsonl --real heldout.csv --text body --label queue"
     })
 final class EvaluateCommand extends Verb {
-  private static final String PRIVATE = "For the owner's eyes: no epsilon covers these figures.";
-
   @Parameters(
       paramLabel = "SYNTHETIC",
       description = "What synthesize or sample wrote, .jsonl or .csv.")
@@ -76,7 +74,7 @@ final class EvaluateCommand extends Verb {
   private static Map<String, Object> fields(Evaluation evaluation) {
     Map<String, Object> fields = new LinkedHashMap<>();
     fields.put("private", true);
-    fields.put("note", PRIVATE);
+    fields.put("note", PRIVATE_FIGURES);
     fields.put("records", evaluation.synthetic());
     fields.put("realRecords", evaluation.real());
     fields.put("labelAgreement", fields(evaluation.agreement().overall()));
@@ -115,7 +113,7 @@ final class EvaluateCommand extends Verb {
   }
 
   private static String text(Evaluation evaluation) {
-    StringBuilder text = new StringBuilder(PRIVATE + "\n");
+    StringBuilder text = new StringBuilder(PRIVATE_FIGURES + "\n");
     text.append(
         "%d synthetic records; the judge is naive Bayes trained on %d real ones; intervals are 95 %%.%n%n"
             .formatted(evaluation.synthetic(), evaluation.real()));

@@ -24,7 +24,7 @@ final class MemoryGuard {
           "UsePerfData", "false");
 
   private static final Set<String> PRIVATE_COMMANDS =
-      Set.of("synthesize", "train", "check", "evaluate");
+      Set.of("synthesize", "train", "audit", "check", "evaluate");
 
   private MemoryGuard() {}
 

@@ -15,6 +15,11 @@ abstract class Verb implements Callable<Integer> {
   private static final ObjectMapper JSON =
       new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
 
+  /**
+   * The first words of a result that follows from private records and that nothing was paid for.
+   */
+  static final String PRIVATE_FIGURES = "For the owner's eyes: no epsilon covers these figures.";
+
   @Spec private CommandSpec spec;
 
   @Option(names = "--json", description = "Print the result as one JSON object.")

@@ -128,7 +128,7 @@ public final class GradientAudit {
               .filter(coins::in)
               .mapToObj(CanaryGradients::canary)
               .toList();
-      training.run(members, ledger.startRun(key), key, 1, () -> {}, progress);
+      training.run(members, ledger.startRun(List.of(), key), key, 1, () -> {}, progress);
       return coins;
     }
   }

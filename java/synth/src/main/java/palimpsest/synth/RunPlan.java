@@ -101,7 +101,8 @@ public record RunPlan(
         : List.of();
   }
 
-  private static List<PrivacyEvent> events(MechanismSpec mechanism, OptionalDouble labelNoise) {
+  /** Everything that a run costs, if it has this mechanism. */
+  static List<PrivacyEvent> events(MechanismSpec mechanism, OptionalDouble labelNoise) {
     List<PrivacyEvent> events = new ArrayList<>(releases(mechanism, labelNoise));
     events.add(new PrivacyEvent.PoissonGaussian(mechanism));
     return events;

@@ -17,6 +17,7 @@ import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
 import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.Role;
 import palimpsest.engine.tensor.DType;
@@ -140,7 +141,7 @@ public final class Synthesis {
    * Whom the statement protects and whose records are counted must be the same people: else it
    * would speak of persons where nobody was limited, or of a record where one can displace another.
    */
-  private static void requireSameUnit(RunSettings.Goal goal, RecordOptions options) {
+  static void requireSameUnit(RunSettings.Goal goal, RecordOptions options) {
     ProtectedUnit unit = options.user().isPresent() ? ProtectedUnit.USER : ProtectedUnit.RECORD;
     if (goal.unit() != unit || goal.recordsPerUser() != options.recordsPerUser()) {
       throw new IllegalArgumentException(
@@ -257,6 +258,15 @@ public final class Synthesis {
         .orElseGet(() -> Template.describe(tokenizer, labels, prompt.kind(), control));
   }
 
+  /** A new adapter, which changes nothing yet. */
+  static Adapter adapter(RunPlan plan, DecoderConfig model, Kernels kernels, TensorArena arena) {
+    TuningSpec tuning = plan.tuning();
+    Adapter adapter =
+        new Adapter(model, tuning.rank(), tuning.alpha(), tuning.targets(model), kernels, arena);
+    adapter.initialize(new SplittableRandom(0));
+    return adapter;
+  }
+
   /** The kernels that an execution asks for. */
   public static Kernels kernels(ExecutionSpec execution) {
     return execution.compute() == DType.F64
@@ -275,20 +285,12 @@ public final class Synthesis {
         RunState.open(
             destination.state(), destination.folder(), settings(), destination.resume())) {
       AtomicFiles.removeLeftovers(destination.folder());
-      Data data = data();
+      Data data = data(source, template, plan.maxTokens());
       try (Ledger ledger = openLedger(destination, runState, data.digest());
           Kernels kernels = kernels(execution);
           Decoder decoder = new Decoder(folder, kernels, true, plan.maxTokens());
           TensorArena arena = new TensorArena()) {
-        Adapter adapter =
-            new Adapter(
-                folder.config(),
-                plan.tuning().rank(),
-                plan.tuning().alpha(),
-                plan.tuning().targets(folder.config()),
-                kernels,
-                arena);
-        adapter.initialize(new SplittableRandom(0));
+        Adapter adapter = adapter(plan, folder.config(), kernels, arena);
         TrainingState state = new TrainingState(adapter, kernels, arena);
         try {
           train(ledger, runState, data, decoder, state, listener);
@@ -428,15 +430,22 @@ public final class Synthesis {
         .orElse(source.labels());
   }
 
-  /** A rate that is far too large can make numbers overflow, noise or not. */
   private static void requireFinite(Adapter adapter) {
+    if (!isFinite(adapter)) {
+      throw new InputException(
+          "training diverged: the adapter holds numbers that are not finite; forget the run with"
+              + " --discard and take a lower --learning-rate");
+    }
+  }
+
+  /** A rate that is far too large can make numbers overflow, noise or not. */
+  static boolean isFinite(Adapter adapter) {
     for (long i = 0; i < adapter.parameters().size(); i++) {
       if (!Double.isFinite(adapter.parameters().get(i))) {
-        throw new InputException(
-            "training diverged: the adapter holds numbers that are not finite; forget the run with"
-                + " --discard and take a lower --learning-rate");
+        return false;
       }
     }
+    return true;
   }
 
   /**
@@ -445,23 +454,22 @@ public final class Synthesis {
    * @param labelCounts records of each label
    * @param digest of the very bytes that they were read from
    */
-  private record Data(List<Example> examples, long[] labelCounts, byte[] digest) {
+  record Data(List<Example> examples, long[] labelCounts, byte[] digest) {
     /** Overwrites the records' tokens. */
     void erase() {
       examples.forEach(example -> Arrays.fill(example.tokens(), 0));
     }
   }
 
-  private Data data() {
+  static Data data(Source source, Template template, int maxTokens) {
     Records records =
-        Records.read(
-            source.file(), source.options().withMaxTokens(plan.maxTokens()), source.labels());
+        Records.read(source.file(), source.options().withMaxTokens(maxTokens), source.labels());
     List<Example> examples = new ArrayList<>();
     long[] labelCounts = new long[source.labels().size()];
     for (int i = 0; i < records.size(); i++) {
       labelCounts[records.label(i)]++;
       Template.Encoded encoded =
-          template.encodeRecord(records.label(i), records.text(i), plan.maxTokens());
+          template.encodeRecord(records.label(i), records.text(i), maxTokens);
       examples.add(new Example(encoded.ids(), encoded.prefixLength()));
     }
     records.erase();

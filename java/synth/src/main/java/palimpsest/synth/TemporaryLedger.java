@@ -4,9 +4,11 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.MechanismSpec;
+import palimpsest.privacy.PrivacyEvent;
 import palimpsest.privacy.SecretKey;
 
 /**
@@ -43,8 +45,11 @@ final class TemporaryLedger implements AutoCloseable {
     return Path.of(System.getProperty("java.io.tmpdir"));
   }
 
-  Ledger.Run startRun(SecretKey key) {
-    return ledger.startRun(mechanism, key);
+  /**
+   * @param releases what the run is to release besides its updates
+   */
+  Ledger.Run startRun(List<PrivacyEvent> releases, SecretKey key) {
+    return ledger.startRun(mechanism, releases, key);
   }
 
   @Override

@@ -30,7 +30,7 @@ class TemporaryLedgerTest {
     public static void main(String[] arguments) throws InterruptedException {
       try (SecretKey key = SecretKey.fromOperatingSystem();
           TemporaryLedger ledger = new TemporaryLedger(Path.of(arguments[0]), MECHANISM)) {
-        ledger.startRun(key).step(1);
+        ledger.startRun(List.of(), key).step(1);
         System.out.write('\n');
         System.out.flush();
         Thread.sleep(60_000);
@@ -48,7 +48,7 @@ class TemporaryLedgerTest {
   void isTheOwnersAloneAndGoesWhenItIsClosed() throws IOException {
     try (SecretKey key = SecretKey.fromOperatingSystem();
         TemporaryLedger ledger = new TemporaryLedger(parent, MECHANISM)) {
-      ledger.startRun(key).step(1);
+      ledger.startRun(List.of(), key).step(1);
       assertEquals(
           PosixFilePermissions.fromString("rwx------"),
           Files.getPosixFilePermissions(folders().getFirst()));

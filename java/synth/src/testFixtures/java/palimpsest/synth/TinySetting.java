@@ -39,8 +39,21 @@ public final class TinySetting {
 
   private final Path folder;
 
+  /** Whether the model can tell tokens apart, and so learn which follows which. */
+  private final boolean learner;
+
   public TinySetting(Path folder) throws IOException {
+    this(folder, false);
+  }
+
+  /** With a model that writes visible signs and, trained without noise, learns texts by heart. */
+  public static TinySetting learner(Path folder) throws IOException {
+    return new TinySetting(folder, true);
+  }
+
+  private TinySetting(Path folder, boolean learner) throws IOException {
     this.folder = folder;
+    this.learner = learner;
     if (!Files.exists(model())) {
       writeModel();
       writeRecords();
@@ -147,7 +160,8 @@ public final class TinySetting {
             32,
             new DecoderConfig.AttentionOptions(
                 2, 1, 16, 0.25, false, false, false, false, Collections.nCopies(2, 0)),
-            new DecoderConfig.FeedForwardOptions(48, Activation.Kind.SILU_GATED, false),
+            new DecoderConfig.FeedForwardOptions(
+                learner ? 96 : 48, Activation.Kind.SILU_GATED, false),
             new DecoderConfig.NormOptions(DecoderConfig.NormKind.RMSNORM, 1e-5, false, false),
             DecoderConfig.PositionOptions.rope(10_000, 16),
             true,
@@ -167,7 +181,7 @@ public final class TinySetting {
     }
   }
 
-  private static Tensor tensor(
+  private Tensor tensor(
       DecoderConfig config, Role role, SplittableRandom random, TensorArena arena) {
     long width = config.width();
     long keys = config.attention().keyWidth();
@@ -183,11 +197,12 @@ public final class TinySetting {
         };
     Tensor tensor = arena.allocate(DType.F32, shape);
     for (long i = 0; i < tensor.size(); i++) {
-      tensor.set(i, (shape.length == 1 ? 1 : 0) + 0.2 * random.nextGaussian());
+      double spread = learner && role == Role.EMBEDDING ? 0.5 : 0.2;
+      tensor.set(i, (shape.length == 1 ? 1 : 0) + spread * random.nextGaussian());
     }
     if (role == Role.EMBEDDING) {
       for (int token = 0; token < config.vocabularySize(); token++) {
-        tensor.set(token * width, writes(token));
+        tensor.set(token * width, learner ? writesSigns(token) : writes(token));
       }
     }
     return tensor;
@@ -203,6 +218,11 @@ public final class TinySetting {
       return 16.3;
     }
     return token >= 'a' && token <= 'z' || token == ':' ? 16 : token == '\n' ? 12 : -16;
+  }
+
+  /** The same for visible signs alone, and no stronger than what tells tokens apart. */
+  private static double writesSigns(int token) {
+    return token == END || token >= '!' && token <= '~' ? 3 : -3;
   }
 
   /** The byte alphabet of GPT-2 and an end token. */

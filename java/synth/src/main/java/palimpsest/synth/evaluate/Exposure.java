@@ -1,6 +1,7 @@
 package palimpsest.synth.evaluate;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 
@@ -60,6 +61,24 @@ public record Exposure(List<Result> results) {
    */
   public record Result(int above, int tied, int candidates) {
 
+    /**
+     * Where a score comes among others.
+     *
+     * @throws IllegalArgumentException if one of them is not finite
+     */
+    static Result of(double score, double[] others) {
+      int above = 0;
+      int tied = 0;
+      for (double other : others) {
+        if (!Double.isFinite(other) || !Double.isFinite(score)) {
+          throw new IllegalArgumentException("the scorer returned a score that is not finite");
+        }
+        above += other > score ? 1 : 0;
+        tied += other == score ? 1 : 0;
+      }
+      return new Result(above, tied, others.length + 1);
+    }
+
     /** The rank from 1, a tie counted half: a model that tells nothing apart exposes nothing. */
     public double rank() {
       return 1 + above + tied / 2.0;
@@ -106,20 +125,8 @@ public record Exposure(List<Result> results) {
       throw new IllegalArgumentException(
           "the scorer returned " + scores.length + " scores for " + candidates.size() + " strings");
     }
-    double secret = scores[scores.length - 1];
-    int above = 0;
-    int tied = -1;
-    for (double score : scores) {
-      if (!Double.isFinite(score)) {
-        throw new IllegalArgumentException("the scorer returned a score that is not finite");
-      }
-      if (score > secret) {
-        above++;
-      } else if (score == secret) {
-        tied++;
-      }
-    }
-    return new Result(above, tied, candidates.size());
+    int last = scores.length - 1;
+    return Result.of(scores[last], Arrays.copyOf(scores, last));
   }
 
   /** The mean exposure, in bits. */

@@ -9,7 +9,7 @@ package palimpsest.synth.evaluate;
  */
 public record Proportion(long successes, long trials) {
   /** The 97.5 % quantile of the normal distribution. */
-  private static final double Z = 1.959963984540054;
+  static final double Z = 1.959963984540054;
 
   /** Checks the counts. */
   public Proportion {

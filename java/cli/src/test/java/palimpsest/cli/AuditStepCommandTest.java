@@ -13,12 +13,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-class AuditCommandTest {
+class AuditStepCommandTest {
   @Test
   void aSoundStepIsNotRefuted() throws IOException {
     CommandLineRun run =
         CommandLineRun.of(
-            "audit", "--rate", "1", "--noise", "2", "--steps", "4", "--delta", "1e-5", "--json");
+            "audit", "step", "--rate", "1", "--noise", "2", "--steps", "4", "--delta", "1e-5",
+            "--json");
     assertEquals(ExitCode.DONE, run.exitCode(), run.err());
     JsonNode found = new ObjectMapper().readTree(run.out());
     assertFalse(found.get("refuted").asBoolean());
@@ -37,7 +38,7 @@ class AuditCommandTest {
     "--max-records,2"
   })
   void whatCannotBeAuditedIsOneLine(String option, String value) {
-    List<String> words = new ArrayList<>(List.of("audit", "--quiet"));
+    List<String> words = new ArrayList<>(List.of("audit", "step", "--quiet"));
     words.addAll(List.of("--rate", "0.5", "--steps", "4", "--delta", "1e-5"));
     if (!option.equals("--noise")) {
       words.addAll(List.of("--noise", "1"));
@@ -46,5 +47,12 @@ class AuditCommandTest {
     CommandLineRun run = CommandLineRun.of(words.toArray(String[]::new));
     assertEquals(ExitCode.BAD_INPUT, run.exitCode());
     assertEquals(1, run.err().lines().count(), run.err());
+  }
+
+  @Test
+  void whichAttackMustBeSaid() {
+    CommandLineRun run = CommandLineRun.of("audit");
+    assertEquals(ExitCode.BAD_INPUT, run.exitCode());
+    assertTrue(run.err().contains("say step or text"), run.err());
   }
 }
