@@ -16,6 +16,15 @@ set(PALIMPSEST_FLAGS_avx512bf16 -march=x86-64-v4 -mavx512bf16)
 set(PALIMPSEST_COMMON_FLAGS -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -fvisibility=hidden -Wall -Wextra
     -Werror=return-type)
 
+# The same sources and arithmetic, with each access to memory and each operation that C++ may leave undefined checked; what
+# is found ends the process. -O2, since checked code takes minutes to compile at -O3.
+option(PALIMPSEST_SANITIZE "build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+if(PALIMPSEST_SANITIZE)
+  list(APPEND PALIMPSEST_COMMON_FLAGS -O2 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined
+       -fno-sanitize-recover=undefined)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
 function(palimpsest_add_tiers target sources)
   target_compile_options(${target} PRIVATE ${PALIMPSEST_COMMON_FLAGS})
   foreach(tier ${PALIMPSEST_TIERS})

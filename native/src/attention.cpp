@@ -7,6 +7,7 @@
 // panel's scores exist at a time: keys x kPanel numbers, never keys x queries. Every sum starts at
 // the example's first key or lane, so an example's bits do not depend on what else is in the group.
 #include "gemm.h"
+#include "workspace.h"
 
 PALIMPSEST_BEGIN
 
@@ -198,16 +199,6 @@ void spread(const float* weights, Keys keys, const float* panels, int64_t d, flo
     }
 }
 
-// Hands out pieces of the caller's workspace.
-struct Workspace {
-  float* next;
-  float* take(int64_t floats) {
-    float* piece = next;
-    next += round_up(floats, 16);
-    return piece;
-  }
-};
-
 int64_t padded(int64_t keys) { return round_up(keys, kTileRows); }
 
 int64_t workspace_of(int64_t keys, int64_t d) {
@@ -215,7 +206,8 @@ int64_t workspace_of(int64_t keys, int64_t d) {
   const int64_t rows = 2 * t * d, panels = 2 * t * dp, gradients = 2 * t * dp,
                 scores = 2 * t * kPanel;
   const int64_t lanes = 2 * (d * kPanel + dp * kPanel), rest = kLaneRows * dp + 8 * kPanel;
-  return rows + panels + gradients + scores + lanes + rest + 16 * 32;
+  // In 15 pieces at most, each with the end of its line and a gap.
+  return rows + panels + gradients + scores + lanes + rest + 15 * 31;
 }
 
 // Of one vector of lanes: the largest scaled score, and the sum of exp(score - top).
@@ -400,7 +392,7 @@ void forward(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v, int
     for (int64_t h = 0; h < kv_heads; h++)
       forward_head(q, q_ld, k + span.key_start * k_ld + h * d, k_ld,
                    v + span.key_start * v_ld + h * d, v_ld, span, h * group, d, scale, window, out,
-                   out_ld, lse, lse_ld, Workspace{workspace});
+                   out_ld, lse, lse_ld, Workspace(workspace));
   }
 }
 
@@ -416,7 +408,7 @@ void backward(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v, in
     for (int64_t h = 0; h < kv_heads; h++)
       backward_head(q, q_ld, k + span.key_start * k_ld + h * d, k_ld,
                     v + span.key_start * v_ld + h * d, v_ld, out, out_ld, d_out, d_out_ld, lse,
-                    lse_ld, span, h * group, h, d, scale, window, to, Workspace{workspace});
+                    lse_ld, span, h * group, h, d, scale, window, to, Workspace(workspace));
   }
 }
 

@@ -22,7 +22,11 @@ inline constexpr int kPanel = kVectors * kWidth;
 inline constexpr int64_t kBlock = 1024;
 
 #define PALIMPSEST_INLINE inline __attribute__((always_inline))
+#if defined(__SANITIZE_ADDRESS__)
+#define PALIMPSEST_UNROLL  // checks many times over, which would take minutes to compile
+#else
 #define PALIMPSEST_UNROLL _Pragma("GCC unroll 16")
+#endif
 
 // c[i][v] += sum over t < k of a[i * lda + t] * b[t * kPanel + v]. Rows are reached from every
 // third row's pointer, so that the addresses fit the registers.

@@ -9,8 +9,16 @@ const int kPanelWidth = kPanel;
 
 namespace {
 
+// Of weights as a file has them, which need not start at a multiple of their size.
+template <class S>
+float element(const void* source, int64_t index) {
+  S x;
+  memcpy(&x, static_cast<const char*>(source) + index * sizeof(S), sizeof x);
+  return to_float(x);
+}
+
 template <class S, class T>
-void pack(const S* source, int64_t ld, bool transposed, int64_t ins, int64_t outs, T* packed) {
+void pack(const void* source, int64_t ld, bool transposed, int64_t ins, int64_t outs, T* packed) {
   const int64_t ks = padded_k<T>(ins);
   constexpr int kGroup = sizeof(T) == 2 ? 2 : 1;
   for (int64_t j = 0; j < outs; j += kPanel)
@@ -19,8 +27,7 @@ void pack(const S* source, int64_t ld, bool transposed, int64_t ins, int64_t out
         for (int h = 0; h < kGroup; h++) {
           float value = 0;
           if (j + l < outs && k + h < ins)
-            value =
-                to_float(transposed ? source[(k + h) * ld + j + l] : source[(j + l) * ld + k + h]);
+            value = element<S>(source, transposed ? (k + h) * ld + j + l : (j + l) * ld + k + h);
           from_float(value, packed++);
         }
 }
@@ -32,17 +39,13 @@ int linear_pack(const void* source, int32_t source_type, int64_t source_ld, int3
   PALIMPSEST_REQUIRE(ins > 0 && outs > 0 && source_ld >= (transposed ? outs : ins));
   bool from_bf16 = source_type == PALIMPSEST_BF16, to_bf16 = packed_type == PALIMPSEST_BF16;
   if (from_bf16 && to_bf16)
-    pack(static_cast<const bf16*>(source), source_ld, transposed, ins, outs,
-         static_cast<bf16*>(packed));
+    pack<bf16>(source, source_ld, transposed, ins, outs, static_cast<bf16*>(packed));
   else if (from_bf16)
-    pack(static_cast<const bf16*>(source), source_ld, transposed, ins, outs,
-         static_cast<float*>(packed));
+    pack<bf16>(source, source_ld, transposed, ins, outs, static_cast<float*>(packed));
   else if (to_bf16)
-    pack(static_cast<const float*>(source), source_ld, transposed, ins, outs,
-         static_cast<bf16*>(packed));
+    pack<float>(source, source_ld, transposed, ins, outs, static_cast<bf16*>(packed));
   else
-    pack(static_cast<const float*>(source), source_ld, transposed, ins, outs,
-         static_cast<float*>(packed));
+    pack<float>(source, source_ld, transposed, ins, outs, static_cast<float*>(packed));
   return PALIMPSEST_OK;
 }
 

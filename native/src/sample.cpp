@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "simd.h"
+#include "workspace.h"
 
 PALIMPSEST_BEGIN
 
@@ -217,8 +218,11 @@ struct Settings {
 };
 
 bool sample_row(const float* x, const float* generic, int64_t cols, float top, const Settings& s,
-                double uniform, float* workspace, int32_t* token) {
-  Candidates c{workspace, reinterpret_cast<int32_t*>(workspace + cols), 0};
+                double uniform, Workspace workspace, int32_t* token) {
+  float* weights = workspace.take(cols);
+  int32_t* ids = reinterpret_cast<int32_t*>(workspace.take(cols));
+  float* scratch = workspace.take(cols);
+  Candidates c{weights, ids, 0};
   // The tokens below this weight have less than 1 - top_p together, since the largest weight is 1:
   // the nucleus is without them.
   float least = s.top_p < 1 ? (1 - s.top_p) / static_cast<float>(cols) * 0.999f : 0.0f;
@@ -226,7 +230,7 @@ bool sample_row(const float* x, const float* generic, int64_t cols, float top, c
   int64_t most = s.top_k > 0 ? s.top_k : cols;
   if (s.top_p < 1 || most < c.count) {
     Goal goal{s.top_p < 1 ? static_cast<double>(s.top_p) * total : HUGE_VAL, most};
-    keep_from(cut_of(c.weights, c.count, goal, workspace + 2 * cols), c);
+    keep_from(cut_of(c.weights, c.count, goal, scratch), c);
   }
   if (generic != nullptr && !guide(x, generic, s.guidance, top, s.scale, c)) return false;
   *token = draw(c, uniform);
@@ -254,7 +258,7 @@ int sample_forward(const float* logits, int64_t logits_ld, const float* generic,
     }
     PALIMPSEST_REQUIRE(uniforms[r] >= 0 && uniforms[r] < 1);
     const float* g = generic == nullptr || guidance == 0 ? nullptr : generic + r * generic_ld;
-    if (!sample_row(x, g, cols, top, settings, uniforms[r], workspace, &tokens[r]))
+    if (!sample_row(x, g, cols, top, settings, uniforms[r], Workspace(workspace), &tokens[r]))
       return fail(PALIMPSEST_BAD_ARGUMENT, "guided scores of a row are not finite");
   }
   return PALIMPSEST_OK;

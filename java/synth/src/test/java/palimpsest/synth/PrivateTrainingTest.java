@@ -18,6 +18,8 @@ import java.util.function.Consumer;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.kernel.cpu.CpuKernels;
@@ -39,6 +41,7 @@ import palimpsest.privacy.NoiseStream;
 import palimpsest.privacy.PoissonSampler;
 import palimpsest.privacy.ProtectedUnit;
 import palimpsest.privacy.SecretKey;
+import palimpsest.testing.FullTests;
 
 /** The private step with a known key, which only tests can have. */
 class PrivateTrainingTest {
@@ -199,6 +202,26 @@ class PrivateTrainingTest {
     List<Update> updates = new ArrayList<>();
     train(mechanism, TUNING, examples, execution(2, 200, 8), () -> {}, updates::add);
     return updates.getFirst().sums();
+  }
+
+  /** Which worker takes which records, and when, is another in each run: 100 in the full suite. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 4})
+  @Tag("R11")
+  void repeatedRunsGiveTheSameSumsAndAdapterToTheBit(int workers) throws IOException {
+    List<Example> examples = examples(40);
+    List<Update> expected = new ArrayList<>();
+    train(mechanism(1), TUNING, examples, execution(1, 64, 1), () -> {}, expected::add);
+    for (int run = 1; run <= FullTests.size(3, 100); run++) {
+      List<Update> updates = new ArrayList<>();
+      train(mechanism(1), TUNING, examples, execution(workers, 64, 2), () -> {}, updates::add);
+      assertEquals(expected.size(), updates.size());
+      for (int step = 0; step < updates.size(); step++) {
+        String where = "run " + run + ", step " + (step + 1);
+        assertArrayEquals(expected.get(step).sums(), updates.get(step).sums(), where);
+        assertArrayEquals(expected.get(step).after(), updates.get(step).after(), where);
+      }
+    }
   }
 
   @Test

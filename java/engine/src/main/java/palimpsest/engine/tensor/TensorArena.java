@@ -21,10 +21,8 @@ public final class TensorArena implements AutoCloseable {
       size = Math.multiplyExact(size, dimension);
     }
     long needed = Math.multiplyExact(size, type.bytes());
-    // One vector beyond the end: kernels may load, never use, a full vector at the edge.
-    long padded = Math.multiplyExact((needed + 2 * ALIGNMENT - 1) / ALIGNMENT, ALIGNMENT);
-    MemorySegment segment = arena.allocate(padded, ALIGNMENT);
-    bytes.addAndGet(padded);
+    MemorySegment segment = GuardedMemory.allocate(arena, needed, ALIGNMENT);
+    bytes.addAndGet(needed);
     return Tensor.of(segment, type, shape);
   }
 

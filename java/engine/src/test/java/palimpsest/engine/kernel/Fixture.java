@@ -1,5 +1,9 @@
 package palimpsest.engine.kernel;
 
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
@@ -24,6 +28,7 @@ final class Fixture implements AutoCloseable {
   private final Random random;
   private final boolean strided;
   private final TensorArena arena = new TensorArena();
+  private final List<Tensor> margins = new ArrayList<>();
 
   Fixture(Kernels kernels, long seed) {
     this(kernels, seed, false);
@@ -93,10 +98,10 @@ final class Fixture implements AutoCloseable {
   /** Filled with NaN (float types). */
   Tensor empty(DType type, long... shape) {
     if (strided && shape.length == 2) {
-      return arena
-          .allocate(type, shape[0], shape[1] + 2 * MARGIN)
-          .fill(Double.NaN)
-          .columns(MARGIN, shape[1]);
+      Tensor wider = arena.allocate(type, shape[0], shape[1] + 2 * MARGIN).fill(Double.NaN);
+      margins.add(wider.columns(0, MARGIN));
+      margins.add(wider.columns(MARGIN + shape[1], MARGIN));
+      return wider.columns(MARGIN, shape[1]);
     }
     return arena.allocate(type, shape).fill(Double.NaN);
   }
@@ -132,8 +137,18 @@ final class Fixture implements AutoCloseable {
     return values;
   }
 
+  /** Nothing may have been written beside a column range. */
   @Override
   public void close() {
+    for (Tensor margin : margins) {
+      boolean untouched = true;
+      for (long row = 0; row < margin.rows(); row++) {
+        for (long col = 0; col < MARGIN; col++) {
+          untouched &= Double.isNaN(margin.get(row, col));
+        }
+      }
+      assertTrue(untouched, "written beside a column range");
+    }
     arena.close();
   }
 }

@@ -293,6 +293,27 @@ class LinearTest {
     return FiniteDifferences.inner(y, dy);
   }
 
+  /** The numbers of a model's file start where its header ends. */
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void weightsMayStartAtAnyByte(Kernels kernels) {
+    try (Fixture fixture = new Fixture(kernels, 7)) {
+      Tensor x = fixture.compute(3, 18);
+      for (DType type : new DType[] {DType.F32, DType.BF16}) {
+        Tensor weight = fixture.contiguous(fixture.operand(20, 18), type);
+        Tensor bytes = fixture.arena().allocate(DType.U8, 1 + weight.size() * type.bytes());
+        Tensor shifted = Tensor.of(bytes.data().asSlice(1), type, 20, 18).copyFrom(weight);
+        Tensor[] products = new Tensor[2];
+        for (int i = 0; i < 2; i++) {
+          Layer layer = new Layer(i == 0 ? weight : shifted, null, null, null);
+          LinearWeights weights = layer.pack(kernels, fixture);
+          products[i] = forward(kernels, fixture, weights, null, kernels.wide(), x, null, null);
+        }
+        assertArrayEquals(array(products[0]), array(products[1]), type.toString());
+      }
+    }
+  }
+
   @ParameterizedTest
   @MethodSource(Providers.ALL)
   void rowsAreBatchInvariant(Kernels kernels) {

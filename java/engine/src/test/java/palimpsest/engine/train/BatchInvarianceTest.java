@@ -29,6 +29,7 @@ import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
+import palimpsest.testing.FullTests;
 import palimpsest.testing.TinyModels;
 
 /**
@@ -203,6 +204,24 @@ class BatchInvarianceTest {
       assertArrayEquals(expected, sum(setting, batch, 1, longest + 71, 7));
       assertArrayEquals(expected, sum(setting, batch, 2, 2 * setting.rows(), 64));
       assertArrayEquals(expected, sum(setting, batch, 2, longest, 3));
+    }
+  }
+
+  /** Which worker takes which group, and when, is another in each run: 100 in the full suite. */
+  @ParameterizedTest
+  @MethodSource("cases")
+  @Tag("R05")
+  void repeatedRunsGiveTheSameSum(Kernels kernels, DecoderConfig config) {
+    try (Setting setting = new Setting(kernels, config)) {
+      List<Example> batch = new ArrayList<>(setting.examples);
+      batch.addAll(setting.examples);
+      long[] expected = sum(setting, batch, 1, setting.longest(), 1);
+      for (int workers : new int[] {1, 2, 4}) {
+        for (int run = 1; run <= FullTests.size(2, 100); run++) {
+          long[] sum = sum(setting, batch, workers, setting.longest(), 2);
+          assertArrayEquals(expected, sum, "run " + run + " with " + workers + " workers");
+        }
+      }
     }
   }
 

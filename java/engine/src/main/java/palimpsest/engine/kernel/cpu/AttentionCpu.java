@@ -14,6 +14,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import palimpsest.engine.kernel.Attention;
 import palimpsest.engine.kernel.Spans;
 import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.GuardedMemory;
 import palimpsest.engine.tensor.Tensor;
 
 /**
@@ -220,7 +221,7 @@ final class AttentionCpu implements Attention, AutoCloseable {
         held.arena.close();
       }
       Arena arena = Arena.ofShared();
-      held = new Workspace(arena, arena.allocate(floats * Float.BYTES, 64), floats);
+      held = new Workspace(arena, GuardedMemory.allocate(arena, floats * Float.BYTES, 64), floats);
       workspaces.put(Thread.currentThread(), held);
     }
     return held;
@@ -228,7 +229,7 @@ final class AttentionCpu implements Attention, AutoCloseable {
 
   private long workspaceFloats(long keys, long headSize) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment floats = arena.allocate(JAVA_LONG);
+      MemorySegment floats = GuardedMemory.allocate(arena, Long.BYTES, Long.BYTES);
       cpu.check((int) workspaceSize.invokeExact(keys, headSize, floats));
       return floats.get(JAVA_LONG, 0);
     } catch (Throwable t) {

@@ -13,6 +13,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import palimpsest.engine.kernel.Clip;
 import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.GuardedMemory;
 import palimpsest.engine.tensor.Tensor;
 
 /** {@link Clip} on native/src/clip.cpp. */
@@ -37,7 +38,7 @@ final class ClipCpu implements Clip {
     cpu.requireWide(gradient);
     requireContiguous(gradient);
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment normSquared = arena.allocate(JAVA_DOUBLE);
+      MemorySegment normSquared = GuardedMemory.allocate(arena, Double.BYTES, Double.BYTES);
       cpu.check((int) exampleNorm.invokeExact(gradient.data(), gradient.size(), normSquared));
       return normSquared.get(JAVA_DOUBLE, 0);
     } catch (Throwable t) {
@@ -54,7 +55,7 @@ final class ClipCpu implements Clip {
     // A negative factor that is too small for a float must still drop the example.
     float single = factor < 0 ? Float.NaN : (float) factor;
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment outcome = arena.allocate(JAVA_INT);
+      MemorySegment outcome = GuardedMemory.allocate(arena, Integer.BYTES, Integer.BYTES);
       cpu.check(
           (int)
               accumulate.invokeExact(

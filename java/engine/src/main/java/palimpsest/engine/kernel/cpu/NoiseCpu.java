@@ -12,6 +12,7 @@ import java.lang.invoke.MethodHandle;
 import java.util.function.LongConsumer;
 import palimpsest.engine.kernel.Noise;
 import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.GuardedMemory;
 import palimpsest.engine.tensor.Tensor;
 
 /** {@link Noise} on native/src/noise.cpp. */
@@ -53,8 +54,8 @@ final class NoiseCpu implements Noise {
       throw new IllegalArgumentException("the sums must be contiguous");
     }
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment list = arena.allocate(JAVA_LONG, CHUNK);
-      MemorySegment count = arena.allocate(JAVA_LONG);
+      MemorySegment list = GuardedMemory.allocate(arena, (long) CHUNK * Long.BYTES, Long.BYTES);
+      MemorySegment count = GuardedMemory.allocate(arena, Long.BYTES, Long.BYTES);
       for (long from = 0; from < sums.size(); from += CHUNK) {
         long elements = Math.min(CHUNK, sums.size() - from);
         cpu.check(

@@ -11,6 +11,7 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import palimpsest.engine.kernel.Sample;
+import palimpsest.engine.tensor.GuardedMemory;
 import palimpsest.engine.tensor.Tensor;
 
 /** {@link Sample} on native/src/sample.cpp. */
@@ -51,9 +52,13 @@ final class SampleCpu implements Sample {
       cpu.requireSame("columns", logits.cols(), generic.cols());
     }
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment numbers = arena.allocateFrom(JAVA_DOUBLE, uniforms);
-      MemorySegment drawn = arena.allocate(JAVA_INT, Math.max(1, rows));
-      MemorySegment workspace = arena.allocate(3 * logits.cols() * Float.BYTES, 64);
+      MemorySegment numbers =
+          GuardedMemory.allocate(arena, (long) rows * Double.BYTES, Double.BYTES);
+      MemorySegment.copy(uniforms, 0, numbers, JAVA_DOUBLE, 0, rows);
+      MemorySegment drawn =
+          GuardedMemory.allocate(arena, (long) rows * Integer.BYTES, Integer.BYTES);
+      MemorySegment workspace =
+          GuardedMemory.allocate(arena, 3 * (logits.cols() + 31) * Float.BYTES, 64);
       cpu.check(
           (int)
               forward.invokeExact(
