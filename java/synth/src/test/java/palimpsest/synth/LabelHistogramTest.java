@@ -106,20 +106,6 @@ class LabelHistogramTest {
     return outcome.records().stream().filter(record -> record.label() == 0).count();
   }
 
-  private static SynthesisListener stoppingAfter(long last) {
-    return new SynthesisListener() {
-      @Override
-      public void begin(String what, long steps) {}
-
-      @Override
-      public void done(long steps) {
-        if (steps == last) {
-          throw new IllegalStateException("stop");
-        }
-      }
-    };
-  }
-
   @Test
   void labelsFollowTheCountsWhichArePaidForBeforeTheFirstStep() throws IOException {
     Synthesis.Outcome outcome =
@@ -154,8 +140,7 @@ class LabelHistogramTest {
   @Test
   void aResumedRunKeepsItsCounts() {
     assertThrows(
-        IllegalStateException.class,
-        () -> setting.runWithLabelCounts(5, 80, false, stoppingAfter(2)));
+        Interruption.class, () -> setting.runWithLabelCounts(5, 80, false, Interruption.after(2)));
     Synthesis.Outcome outcome = setting.runWithLabelCounts(5, 80, true, SynthesisListener.silent());
     assertEquals(70, red(outcome), 12);
     assertEquals(1, ledger().stream().filter(LedgerRecord.Release.class::isInstance).count());
@@ -166,8 +151,7 @@ class LabelHistogramTest {
   @Test
   void countsThatACrashTookStayPaidAndAreNotReleasedAgain() throws IOException {
     assertThrows(
-        IllegalStateException.class,
-        () -> setting.runWithLabelCounts(5, 80, false, stoppingAfter(2)));
+        Interruption.class, () -> setting.runWithLabelCounts(5, 80, false, Interruption.after(2)));
     Path properties;
     try (Stream<Path> all = Files.walk(setting.state().resolve("runs"))) {
       properties = all.filter(path -> path.endsWith("run.properties")).findFirst().orElseThrow();

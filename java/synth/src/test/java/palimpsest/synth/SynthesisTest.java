@@ -56,25 +56,6 @@ class SynthesisTest {
     return ledger.stream().filter(LedgerRecord.Step.class::isInstance).count();
   }
 
-  private static final class Stop extends RuntimeException {
-    private static final long serialVersionUID = 1L;
-  }
-
-  /** Interrupts a run when so many steps are done. */
-  private static SynthesisListener stoppingAfter(long last) {
-    return new SynthesisListener() {
-      @Override
-      public void begin(String what, long steps) {}
-
-      @Override
-      public void done(long steps) {
-        if (steps == last) {
-          throw new Stop();
-        }
-      }
-    };
-  }
-
   @Test
   void writesRecordsAdapterAndOneStatement() throws IOException {
     Synthesis.Outcome outcome = setting.run(8, 12, 10, false, SynthesisListener.silent());
@@ -123,7 +104,7 @@ class SynthesisTest {
 
   @Test
   void anInterruptedRunGoesOnWithOtherKeysAndNoStepTwice() {
-    assertThrows(Stop.class, () -> setting.run(8, 9, 4, false, stoppingAfter(4)));
+    assertThrows(Interruption.class, () -> setting.run(8, 9, 4, false, Interruption.after(4)));
     assertEquals(4, steps(ledger()));
     assertThrows(
         InputException.class,
@@ -241,7 +222,7 @@ class SynthesisTest {
 
   @Test
   void aResumedRunMustHaveTheSameDataAndTheSameWaivers() throws IOException {
-    assertThrows(Stop.class, () -> setting.run(8, 4, 0, false, stoppingAfter(2)));
+    assertThrows(Interruption.class, () -> setting.run(8, 4, 0, false, Interruption.after(2)));
     InputException waived =
         assertThrows(
             InputException.class,
@@ -272,7 +253,7 @@ class SynthesisTest {
   /** A description is part of its label's prompt, whichever label it is. */
   @Test
   void aResumedRunMustHaveTheSamePrompts() {
-    assertThrows(Stop.class, () -> setting.run(8, 4, 0, false, stoppingAfter(2)));
+    assertThrows(Interruption.class, () -> setting.run(8, 4, 0, false, Interruption.after(2)));
     for (List<Optional<String>> descriptions :
         List.of(
             List.of(Optional.of("like a rose"), Optional.<String>empty()),
@@ -444,20 +425,21 @@ class SynthesisTest {
   @Test
   void aTrainingStateWithoutItsPaymentsIsNobodys() throws IOException {
     assertThrows(
-        Stop.class, () -> setting.run(Double.POSITIVE_INFINITY, 9, 0, false, stoppingAfter(5)));
+        Interruption.class,
+        () -> setting.run(Double.POSITIVE_INFINITY, 9, 0, false, Interruption.after(5)));
     Path left = trainingState();
     assertEquals(5, updates(left));
     Files.delete(left.resolveSibling("run.properties"));
-    assertThrows(Stop.class, () -> setting.run(8, 9, 0, false, stoppingAfter(2)));
+    assertThrows(Interruption.class, () -> setting.run(8, 9, 0, false, Interruption.after(2)));
     assertEquals(2, updates(trainingState()), "the run began at the beginning");
   }
 
   @Test
   void theTrainingStateOfAnotherRunIsRefused() throws IOException {
-    assertThrows(Stop.class, () -> setting.run(8, 9, 0, false, stoppingAfter(2)));
+    assertThrows(Interruption.class, () -> setting.run(8, 9, 0, false, Interruption.after(2)));
     byte[] first = Files.readAllBytes(trainingState());
     Synthesis.discard(setting.destination(false));
-    assertThrows(Stop.class, () -> setting.run(8, 9, 0, false, stoppingAfter(3)));
+    assertThrows(Interruption.class, () -> setting.run(8, 9, 0, false, Interruption.after(3)));
     Files.write(trainingState(), first);
     InputException refused =
         assertThrows(
@@ -468,7 +450,7 @@ class SynthesisTest {
 
   @Test
   void moreUpdatesThanWerePaidForAreRefused() throws IOException {
-    assertThrows(Stop.class, () -> setting.run(8, 9, 0, false, stoppingAfter(2)));
+    assertThrows(Interruption.class, () -> setting.run(8, 9, 0, false, Interruption.after(2)));
     String name;
     try (Safetensors saved = Safetensors.open(trainingState())) {
       name = saved.metadata().get("run");
@@ -488,7 +470,7 @@ class SynthesisTest {
   /** A finished or forgotten run leaves nothing that a later one could take for its own. */
   @Test
   void nothingIsLeftOfARunThatIsForgotten() throws IOException {
-    assertThrows(Stop.class, () -> setting.run(8, 9, 0, false, stoppingAfter(2)));
+    assertThrows(Interruption.class, () -> setting.run(8, 9, 0, false, Interruption.after(2)));
     Synthesis.discard(setting.destination(false));
     try (Stream<Path> left = Files.list(setting.state().resolve("runs"))) {
       assertEquals(0, left.filter(Files::isDirectory).count());
@@ -546,7 +528,7 @@ class SynthesisTest {
 
   @Test
   void aResumedRunMustHaveTheSameWeights() throws IOException {
-    assertThrows(Stop.class, () -> setting.run(8, 9, 0, false, stoppingAfter(2)));
+    assertThrows(Interruption.class, () -> setting.run(8, 9, 0, false, Interruption.after(2)));
     Path weights = setting.model().resolve("model.safetensors");
     byte[] changed = Files.readAllBytes(weights);
     changed[changed.length - 1] ^= 1;
@@ -560,7 +542,7 @@ class SynthesisTest {
   /** The private state holds these files and no others, while a run goes on and after it. */
   @Test
   void onlyTheseFilesAreKept() throws IOException {
-    assertThrows(Stop.class, () -> setting.run(8, 9, 0, false, stoppingAfter(2)));
+    assertThrows(Interruption.class, () -> setting.run(8, 9, 0, false, Interruption.after(2)));
     Set<String> account =
         Set.of(".lock", "notes.head", "notes.ledger", "notes.lock", "notes.secret", "RUN.lock");
     Set<String> unfinished = new TreeSet<>(account);
