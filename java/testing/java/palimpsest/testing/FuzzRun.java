@@ -11,12 +11,16 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.stream.Stream;
 
 /**
  * {@code palimpsest test --fuzz [N] [FORMAT...]}: lets Jazzer give N inputs to the reader of every
- * format, in a process of its own each with a small heap, and closes with a line of counts. What it
- * finds is left in {@code target/fuzz/FORMAT}.
+ * format, in a process of its own each with a small heap, as many at a time as there are
+ * processors, and closes with a line of counts. What it finds is left in {@code
+ * target/fuzz/FORMAT}.
  */
 public final class FuzzRun {
   private static final long INPUTS = 1_000_000;
@@ -70,8 +74,19 @@ public final class FuzzRun {
         System.exit(2);
       }
     }
-    for (String name : wanted.isEmpty() ? targets.keySet() : wanted) {
-      run.fuzz(targets.get(name));
+    List<Future<?>> all = new ArrayList<>();
+    try (ExecutorService processes =
+        Executors.newFixedThreadPool(Runtime.getRuntime().availableProcessors())) {
+      for (String name : wanted.isEmpty() ? targets.keySet() : wanted) {
+        all.add(
+            processes.submit(() -> {
+              run.fuzz(targets.get(name));
+              return null;
+            }));
+      }
+    }
+    for (Future<?> one : all) {
+      one.get();
     }
     run.close();
   }
@@ -154,7 +169,7 @@ public final class FuzzRun {
     return command;
   }
 
-  private void report(Target target, Path place, int exit, double seconds) throws IOException {
+  private synchronized void report(Target target, Path place, int exit, double seconds) throws IOException {
     FuzzCounts counts = FuzzDriver.counts(place).orElse(new FuzzCounts(0, 0, 0));
     boolean passed = exit == 0 && counts.files() >= inputs;
     done += counts.files();

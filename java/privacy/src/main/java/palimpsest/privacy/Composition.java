@@ -24,7 +24,7 @@ final class Composition {
    */
   private static final double TRANSFORM_ERROR = 1e-14;
 
-  /** What the cells' masses may be off, all together: they are integrated by eight-point rules. */
+  /** What the cells' masses may be off, all together: by rules of three and six points. */
   private static final double QUADRATURE = 1e-11;
 
   /** The sum spreads over more grid points than a transform can hold. */

@@ -20,6 +20,12 @@ import java.nio.file.Path;
 public final class BoundedJson {
   private static final int MAX_DEPTH = 16;
 
+  /** Texts need no bound of their own, since the file has one. */
+  private static final JsonMapper MAPPER =
+      JsonMapper.builder(factory(MAX_DEPTH, 4096, Integer.MAX_VALUE))
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .build();
+
   private BoundedJson() {}
 
   /** A parser factory that refuses deep nesting, long numbers and a key that appears twice. */
@@ -44,12 +50,8 @@ public final class BoundedJson {
    */
   public static ObjectNode read(Path file, int maxBytes) {
     String text = decode(bytes(file, maxBytes), file);
-    JsonMapper mapper =
-        JsonMapper.builder(factory(MAX_DEPTH, 4096, maxBytes))
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .build();
     try {
-      JsonNode node = mapper.readTree(text);
+      JsonNode node = MAPPER.readTree(text);
       if (node instanceof ObjectNode object) {
         return object;
       }
