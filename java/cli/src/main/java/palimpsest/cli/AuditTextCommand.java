@@ -1,12 +1,9 @@
 package palimpsest.cli;
 
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
-import palimpsest.engine.model.ModelCache;
 import palimpsest.synth.RunSettings;
-import palimpsest.synth.Synthesis;
 import palimpsest.synth.TextAudit;
 import palimpsest.synth.evaluate.Proportion;
 import palimpsest.synth.evaluate.Separation;
@@ -27,23 +24,7 @@ import picocli.CommandLine.Option;
       "Example: palimpsest audit text --data tickets.csv --text body --label queue --labels queues.txt \\",
       "           --size-bound 6000 --epsilon 8 --records 1000 --canaries 200"
     })
-final class AuditTextCommand extends Verb {
-  @Option(names = "--data", required = true, paramLabel = "FILE", description = "The private file.")
-  private Path file;
-
-  @Mixin private DataOptions data;
-
-  @Option(
-      names = "--model",
-      defaultValue = "smollm2-135m",
-      paramLabel = "M",
-      description = "A fetched model's name or a model folder (default smollm2-135m).")
-  private String model;
-
-  @Mixin private PromptOptions prompt;
-
-  @Mixin private TrainingOptions training;
-
+final class AuditTextCommand extends TrainingVerb {
   @Mixin private SamplingOptions sampling;
 
   @Option(
@@ -71,18 +52,17 @@ final class AuditTextCommand extends Verb {
   @Override
   public Integer call() {
     TextAudit.Attack attack = new TextAudit.Attack(canaries, repeats, significance);
-    RunSettings settings = training.settings(file, data);
+    RunSettings settings = settings();
     TextAudit.Result found;
     try (ProgressListener listener = new ProgressListener(this::progress)) {
       found =
           TextAudit.run(
-              ModelCache.standard().resolve(model),
-              new Synthesis.Source(
-                  file, data.records(), data.labels(file), PrivateRun.nameOf(file)),
-              prompt.prompt(),
+              base(),
+              source(fileName()),
+              prompt(),
               settings,
               sampling.settings(),
-              training.execution(),
+              execution(),
               attack,
               listener);
     }
@@ -131,7 +111,7 @@ final class AuditTextCommand extends Verb {
     canaries           %d, of which the coins put %d in, %s; the attacker reads %d synthetic texts
     claimed            %s
     shown              epsilon of %s is at least %s, with %s confidence, whatever the mechanism
-    told apart (AUC)   %s; 0.5 is chance
+    told apart (AUC)   %s; 0.5 is chance (intervals are 95 %%)
     members found      %s at 1 %% false positives, %s at 10 %%
     coins guessed      %s right; chance is 50 %%
     verdict            %s

@@ -28,9 +28,6 @@ import picocli.CommandLine.Parameters;
 final class CheckCommand extends Verb {
   private static final int SHOWN = 20;
 
-  private static final String PRIVATE =
-      "For the owner's eyes: this follows from real records, and no epsilon covers it.";
-
   @Parameters(paramLabel = "FILE", description = "The file of records.")
   private Path file;
 
@@ -71,6 +68,7 @@ final class CheckCommand extends Verb {
     }
     Map<String, Object> fields = new LinkedHashMap<>();
     fields.put("private", true);
+    fields.put("note", PRIVATE_FIGURES);
     fields.put("labels", labels.names());
     fields.put("counts", counts(problems));
     fields.put("problems", rows);
@@ -78,7 +76,7 @@ final class CheckCommand extends Verb {
   }
 
   private String text(Labels labels, List<Problem> problems) {
-    StringBuilder text = new StringBuilder(PRIVATE + "\n");
+    StringBuilder text = new StringBuilder(PRIVATE_FIGURES + "\n");
     text.append("labels: ").append(String.join(", ", labels.names())).append('\n');
     if (problems.isEmpty()) {
       return text + "no problem found: a private run would use every record as it is";

@@ -9,9 +9,11 @@ import java.util.Optional;
 import palimpsest.engine.model.Role;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.IExecutionStrategy;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.RunLast;
 
 /**
  * The command line: finds the command, runs it, and turns every error into one line and an exit
@@ -57,16 +59,16 @@ final class Main implements Runnable {
   public static void main(String[] args) {
     PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
     PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
-    Optional<String> refusal = MemoryGuard.refusal(args);
-    if (refusal.isPresent()) {
-      err.println("palimpsest: " + refusal.get());
-      System.exit(ExitCode.REFUSED);
-    }
-    System.exit(run(out, err, args));
+    System.exit(run(out, err, Main::executeGuarded, args));
   }
 
-  /** Runs one command and returns its exit code. */
+  /** Runs one command and returns its exit code, whatever flags this virtual machine has. */
   static int run(PrintWriter out, PrintWriter err, String... args) {
+    return run(out, err, new RunLast(), args);
+  }
+
+  private static int run(
+      PrintWriter out, PrintWriter err, IExecutionStrategy strategy, String... args) {
     CommandLine commandLine = new CommandLine(new Main());
     try {
       return commandLine
@@ -74,6 +76,7 @@ final class Main implements Runnable {
           .setErr(err)
           .setCaseInsensitiveEnumValuesAllowed(true)
           .registerConverter(Role.class, new TargetConverter())
+          .setExecutionStrategy(strategy)
           .setParameterExceptionHandler(Main::reportUsage)
           .setExecutionExceptionHandler(Main::reportFailure)
           .execute(args);
@@ -86,6 +89,21 @@ final class Main implements Runnable {
           failure.exitCode());
       return failure.exitCode();
     }
+  }
+
+  /** Runs the command that was parsed, unless it would read records into a memory that may leak. */
+  private static int executeGuarded(ParseResult parsed) {
+    CommandLine command = parsed.asCommandLineList().getLast();
+    Optional<String> refusal =
+        command.isUsageHelpRequested()
+            ? Optional.empty()
+            : MemoryGuard.refusal(command.getCommandSpec());
+    if (refusal.isEmpty()) {
+      return new RunLast().execute(parsed);
+    }
+    boolean json = command.getCommand() instanceof Verb verb && verb.json();
+    report(command, json, refusal.get(), ExitCode.REFUSED);
+    return ExitCode.REFUSED;
   }
 
   private static int reportUsage(ParameterException e, String[] args) {

@@ -4,13 +4,13 @@ import com.sun.management.HotSpotDiagnosticMXBean;
 import java.lang.management.ManagementFactory;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.TreeMap;
+import picocli.CommandLine.Model.CommandSpec;
 
 /**
- * Keeps commands that read private records from a virtual machine that would write its memory to a
- * file or show it to other programs. The launcher sets the flags; options that were added to it, or
- * another way of starting, may have undone them.
+ * Keeps commands that read private records, those with {@link DataOptions}, from a virtual machine
+ * that would write its memory to a file or show it to other programs. The launcher sets the flags;
+ * options that were added to it, or another way of starting, may have undone them.
  */
 final class MemoryGuard {
   /** Flags that such a command needs, with their values. */
@@ -23,14 +23,12 @@ final class MemoryGuard {
           "HeapDumpOnOutOfMemoryError", "false",
           "UsePerfData", "false");
 
-  private static final Set<String> PRIVATE_COMMANDS =
-      Set.of("synthesize", "train", "audit", "check", "evaluate");
-
   private MemoryGuard() {}
 
   /** Why the command must not run here, in one line; empty if it may. */
-  static Optional<String> refusal(String... arguments) {
-    if (arguments.length == 0 || !PRIVATE_COMMANDS.contains(arguments[0])) {
+  static Optional<String> refusal(CommandSpec command) {
+    if (command.mixins().values().stream()
+        .noneMatch(mixin -> mixin.userObject() instanceof DataOptions)) {
       return Optional.empty();
     }
     HotSpotDiagnosticMXBean machine =

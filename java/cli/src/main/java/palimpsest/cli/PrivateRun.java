@@ -4,37 +4,19 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.OptionalDouble;
-import palimpsest.engine.model.ModelCache;
 import palimpsest.synth.RunSettings;
 import palimpsest.synth.SamplingSettings;
 import palimpsest.synth.Synthesis;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** What the commands that train on private records share. */
-abstract class PrivateRun extends Verb {
-  @Option(names = "--data", required = true, paramLabel = "FILE", description = "The private file.")
-  private Path file;
-
-  @Mixin private DataOptions data;
-
+/** A run that the ledger pays for: what it is called, where it goes, and how it is gone on with. */
+abstract class PrivateRun extends TrainingVerb {
   @Option(
       names = "--name",
       paramLabel = "NAME",
       description =
           "The data set's name in the privacy ledger (default: the file's name up to its first dot).")
   private String name;
-
-  @Option(
-      names = "--model",
-      defaultValue = "smollm2-135m",
-      paramLabel = "M",
-      description = "A fetched model's name or a model folder (default smollm2-135m).")
-  private String model;
-
-  @Mixin private PromptOptions prompt;
-
-  @Mixin private TrainingOptions training;
 
   @Option(
       names = "--out",
@@ -74,10 +56,10 @@ abstract class PrivateRun extends Verb {
 
   /** Runs the job, or prints its plan. */
   final Integer run(SamplingSettings sampling, boolean csv) {
-    RunSettings settings = training.settings(file, data);
-    Path base = ModelCache.standard().resolve(model);
+    RunSettings settings = settings();
+    Path base = base();
     if (plan) {
-      PlanText planned = PlanText.of(base, settings, training.execution());
+      PlanText planned = PlanText.of(base, settings, execution());
       print(planned.fields(), planned.text());
       return ExitCode.DONE;
     }
@@ -96,13 +78,12 @@ abstract class PrivateRun extends Verb {
       Synthesis.Outcome outcome =
           Synthesis.run(
               base,
-              new Synthesis.Source(
-                  file, data.records(), data.labels(file), name == null ? nameOf(file) : name),
-              prompt.prompt(),
+              source(name == null ? fileName() : name),
+              prompt(),
               settings,
               sampling,
-              training.execution(),
-              training.waivers(data),
+              execution(),
+              waivers(),
               destination,
               listener);
       listener.close();
@@ -110,13 +91,6 @@ abstract class PrivateRun extends Verb {
       SamplingOptions.requireAny(sampling, outcome.records());
     }
     return ExitCode.DONE;
-  }
-
-  /** The account's name if none is given: public, since the owner chose the file's name. */
-  static String nameOf(Path file) {
-    String name = file.getFileName().toString();
-    int dot = name.indexOf('.');
-    return dot > 0 ? name.substring(0, dot) : name;
   }
 
   private static Map<String, Object> fields(Synthesis.Outcome outcome) {

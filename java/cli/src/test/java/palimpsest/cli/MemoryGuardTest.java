@@ -55,7 +55,24 @@ class MemoryGuardTest {
       assertEquals(Integer.toString(ExitCode.REFUSED), refused.getFirst(), flag.getKey());
       assertTrue(refused.getLast().contains(flag.getKey()), refused.getLast());
     }
-    assertEquals("0", run(List.of(), "--version").getFirst(), "what reads no records may run");
+  }
+
+  /** It is the command that was parsed that counts, in whatever words it was given. */
+  @Test
+  void noWordsLeadAroundTheGuard() throws Exception {
+    String file = Files.writeString(folder.resolve("a.csv"), "text\nhello\n").toString();
+    Path words =
+        Files.write(folder.resolve("words"), List.of("check", file, "--text=text", "--json"));
+    List<String> refused = run(List.of(), "@" + words);
+    assertEquals(Integer.toString(ExitCode.REFUSED), refused.getFirst());
+    assertTrue(refused.toString().contains("\"exit\" : 3"), refused.toString());
+  }
+
+  @Test
+  void whatReadsNoRecordsMayRun() throws Exception {
+    for (String command : List.of("--version", "check --help", "doctor")) {
+      assertEquals("0", run(List.of(), command.split(" ")).getFirst(), command);
+    }
   }
 
   /** The launcher sets every flag and sets none the other way, at a terminal or elsewhere. */
