@@ -71,14 +71,43 @@ public final class Calibration {
     }
   }
 
-  /** Where the central limit puts the noise: a start for the search, never an answer. */
+  /**
+   * Where the central limit puts the noise: a start for the search, never an answer. There the
+   * variance of the loss of all steps, E_Q[(P/Q - 1)^2] each, is that of a Gaussian of shift {@code
+   * mu}.
+   */
   private static double centralLimitNoise(MechanismSpec unit, double mu) {
-    double reach = unit.relation() == NeighbouringRelation.REPLACE_ONE ? 2 : unit.recordsPerUser();
+    double variance = mu * mu / unit.steps();
+    double low = 4 * LEAST_NOISE;
+    double high = MOST_NOISE / 4;
+    while (high > 1.01 * low) {
+      double sigma = Math.sqrt(low * high);
+      if (variance(unit, sigma) > variance) {
+        low = sigma;
+      } else {
+        high = sigma;
+      }
+    }
+    return high;
+  }
+
+  /** E_Q[(P/Q - 1)^2] of one step. */
+  private static double variance(MechanismSpec unit, double sigma) {
+    if (unit.samplesEveryRecord()) {
+      double reach =
+          unit.relation() == NeighbouringRelation.REPLACE_ONE ? 2 : unit.recordsPerUser();
+      return reach / sigma * (reach / sigma);
+    }
+    // With c and c' of a unit's k records in two draws it is E[e^{c c' / sigma^2}] - 1.
+    int k = unit.recordsPerUser();
     double q = unit.samplingRate();
-    double ratio = mu / q / Math.sqrt(unit.steps());
-    double guess =
-        unit.samplesEveryRecord() ? reach / ratio : 1 / Math.sqrt(Math.log1p(ratio * ratio));
-    return Math.max(4 * LEAST_NOISE, Math.min(MOST_NOISE / 4, guess));
+    double sum = 0;
+    for (int c = 1; c <= k; c++) {
+      double weight = SpecialFunctions.logBinomialPmf(k, c, q);
+      double log = k * Math.log1p(q * Math.expm1(c / (sigma * sigma)));
+      sum += log < 1 ? Math.exp(weight) * Math.expm1(log) : Math.exp(weight + log);
+    }
+    return sum;
   }
 
   /**

@@ -134,7 +134,8 @@ final class Composition {
       above += gain * at;
       at = at * fall + window.mass(j);
     }
-    return above - at * Math.expm1(epsilon - window.lossAt(j + 1));
+    // Beyond the largest loss nothing is left; the difference of losses there may overflow.
+    return at == 0 ? 0 : above - at * Math.expm1(epsilon - window.lossAt(j + 1));
   }
 
   private LossPmf.Cumulant cumulant(double t) {

@@ -8,6 +8,9 @@ import java.util.List;
  * ...
  */
 final class MixturePair implements LossPair {
+  /** Halvings in the search for the end: it need not be found to the last digit. */
+  private static final int END_ROUNDS = 20;
+
   private final double s;
   private final double[] sensitivities;
   private final double[] weights;
@@ -108,9 +111,25 @@ final class MixturePair implements LossPair {
     return -z * s;
   }
 
+  /**
+   * Where little of P is left, and less of Q, which lies before all of P. An end that is safe for
+   * each component by itself would be far out in the tails of rare ones: most of the grid would
+   * hold masses of no account.
+   */
   @Override
   public double end(double z) {
-    return sensitivities[sensitivities.length - 1] + z * s;
+    double least = SpecialFunctions.normalCdf(-z);
+    double before = 0;
+    double end = farthest() + z * s;
+    for (int i = 0; i < END_ROUNDS; i++) {
+      double middle = 0.5 * (before + end);
+      if (above(middle).p() > least) {
+        before = middle;
+      } else {
+        end = middle;
+      }
+    }
+    return end;
   }
 
   @Override

@@ -27,6 +27,13 @@ public final class PrivacyLoss {
 
   /** A lower and an upper bound of one quantity. */
   public record Interval(double lower, double upper) {
+    /** Refuses what is no number: comparisons would take it for whatever suits them. */
+    public Interval {
+      if (Double.isNaN(lower) || Double.isNaN(upper)) {
+        throw new IllegalStateException("accounting: a bound is not a number");
+      }
+    }
+
     private Interval and(Interval other) {
       return new Interval(Math.max(lower, other.lower), Math.min(upper, other.upper));
     }

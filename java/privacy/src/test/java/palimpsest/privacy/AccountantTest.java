@@ -58,6 +58,18 @@ class AccountantTest {
         loss.delta(epsilon.lower(), 1e-2).upper() >= delta * (1 - 1e-9) || epsilon.lower() == 0);
   }
 
+  /** Far beyond the largest loss, where e^epsilon is no number any more, delta is 0. */
+  @Test
+  void anEpsilonThatNoLossReachesIsNeverPassed() {
+    PrivacyLoss loss = loss(Settings.of(Math.pow(10, -0.3), 0.45, 4713, 1e-4));
+    for (double epsilon : new double[] {1e5, 1e6, 1e300}) {
+      PrivacyLoss.Interval delta = loss.delta(epsilon);
+      assertTrue(delta.lower() == 0 && delta.upper() < 1e-12, delta::toString);
+    }
+    PrivacyLoss.Interval delta = loss.delta(4435.5, 1e-2);
+    assertEquals(4.69e-4, delta.upper(), 0.02e-4, "the other direction reaches no more than 3300");
+  }
+
   @Property(tries = 6)
   void moreOfAnythingThatLeaksCostsMore(
       @ForAll @DoubleRange(min = -2.5, max = -0.5) double logRate,

@@ -38,7 +38,7 @@ class CalibrationTest {
   void moreRecordsPerUserNeedMoreNoise() {
     MechanismSpec one = Settings.of(0.01, 1, 500, 1e-6);
     double last = 0;
-    for (int records : new int[] {1, 2, 4}) {
+    for (int records : new int[] {1, 2, 4, 50}) {
       MechanismSpec found = Calibration.calibrate(one.withUnit(ProtectedUnit.USER, records), 4);
       assertTrue(found.noiseMultiplier() > 1.1 * last, found::toString);
       assertTrue(Accountant.of(found).epsilon(1e-6).upper() <= 4);

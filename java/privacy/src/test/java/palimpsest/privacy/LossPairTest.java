@@ -98,4 +98,56 @@ class LossPairTest {
       assertEquals(x, mixture.position(mixture.loss(x)), 1e-5 * Math.exp(Math.max(0, -2 * x)));
     }
   }
+
+  /** One step with all records of a user of many, by its definition, on both sides. */
+  @ParameterizedTest
+  @CsvSource({"20, 0.01, 3, 0.5", "20, 0.2, 8, 1", "50, 0.01, 2, 1", "50, 0.01, 8, 0.1"})
+  void manyRecordsOfOneUser(int records, double q, double s, double eps) {
+    double[] weights = new double[records + 1];
+    for (int c = 0; c <= records; c++) {
+      weights[c] = choose(records, c) * Math.pow(q, c) * Math.pow(1 - q, records - c);
+    }
+    LossCells cells = new LossCells(MixturePair.binomial(q, s, records), 1e-4, 8);
+    double removed = positiveDifference(weights, s, eps, false);
+    assertEquals(removed, single(cells.upper(false)).deltaAbove(eps), 1e-6 * removed + 1e-10);
+    assertEquals(removed, single(cells.lower(false)).deltaBelow(eps), 1e-5 * removed + 1e-10);
+    double added = positiveDifference(weights, s, eps, true);
+    assertEquals(added, single(cells.upper(true)).deltaAbove(eps), 1e-6 * added + 1e-10);
+    assertEquals(added, single(cells.lower(true)).deltaBelow(eps), 1e-5 * added + 1e-10);
+  }
+
+  private static double choose(int n, int k) {
+    double result = 1;
+    for (int i = 1; i <= k; i++) {
+      result *= (double) (n - k + i) / i;
+    }
+    return result;
+  }
+
+  /** Integral of max(0, P - e^eps Q) by the trapezoid rule, or of max(0, Q - e^eps P). */
+  private static double positiveDifference(double[] weights, double s, double eps, boolean added) {
+    double width = s / 20_000;
+    double sum = 0;
+    for (double x = -9 * s; x < weights.length + 9 * s; x += width) {
+      double q = Math.exp(-0.5 * x * x / (s * s));
+      double p = 0;
+      for (int c = 0; c < weights.length; c++) {
+        p += weights[c] * Math.exp(-0.5 * (x - c) * (x - c) / (s * s));
+      }
+      sum += Math.max(0, added ? q - Math.exp(eps) * p : p - Math.exp(eps) * q);
+    }
+    return sum * width / (s * Math.sqrt(2 * Math.PI));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1, 0.03, 0.9", "5, 0.1, 2", "50, 0.01, 7", "50, 0.9, 60"})
+  void littleIsLeftBehindTheEndOfAMixture(int records, double q, double s) {
+    MixturePair mixture = MixturePair.binomial(q, s, records);
+    for (double z : new double[] {1, 5, 9, 14}) {
+      LossPair.Tail left = mixture.above(mixture.end(z));
+      double allowed = 2 * SpecialFunctions.normalCdf(-z);
+      assertTrue(left.p() <= allowed && left.q() <= allowed, left.toString());
+      assertTrue(mixture.end(z) <= records + z * s);
+    }
+  }
 }
