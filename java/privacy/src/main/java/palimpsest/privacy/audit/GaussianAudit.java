@@ -19,7 +19,9 @@ public final class GaussianAudit {
    * @return the bound, 0 when nothing is shown
    */
   public static double muBelow(double[] members, double[] others, double significance) {
-    return Math.max(0, ErrorRates.of(members, others, significance).effect());
+    return ErrorRates.of(members, others, significance).stream()
+        .mapToDouble(ErrorRates::effect)
+        .reduce(0, Math::max);
   }
 
   /** The epsilon at {@code delta} that the bound of mu implies. */

@@ -1,5 +1,6 @@
 package palimpsest.privacy.audit;
 
+import java.util.List;
 import java.util.TreeMap;
 import palimpsest.privacy.Accountant;
 import palimpsest.privacy.MechanismSpec;
@@ -48,12 +49,12 @@ public final class SubsampledAudit {
    * @return the bound, 0 when nothing is shown
    */
   public double epsilonBelow(double[] members, double[] others, double significance) {
-    ErrorRates rates = ErrorRates.of(members, others, significance);
+    List<ErrorRates> rates = ErrorRates.of(members, others, significance);
     int possible = -RUNGS - 1;
     int refuted = RUNGS + 1;
     while (refuted - possible > 1) {
       int middle = Math.floorDiv(possible + refuted, 2);
-      if (curve(middle).allows(rates)) {
+      if (rates.stream().allMatch(curve(middle)::allows)) {
         possible = middle;
       } else {
         refuted = middle;

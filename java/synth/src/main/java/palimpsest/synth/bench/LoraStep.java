@@ -21,6 +21,7 @@ import palimpsest.engine.train.Example;
 import palimpsest.engine.train.LoraGradients;
 import palimpsest.privacy.NoiseStream;
 import palimpsest.privacy.SecretKey;
+import palimpsest.synth.ExecutionSpec;
 
 /**
  * One training step of adapters on random tokens, with privacy and without: the same examples in
@@ -49,7 +50,6 @@ public final class LoraStep implements AutoCloseable {
   private static final double CLIP_NORM = 1;
   private static final int GRID_BITS = 20;
   private static final double NOISE_MULTIPLIER = 1;
-  private static final int GROUP_EXAMPLES = 16;
   private static final Optimizer.AdamW ADAM = new Optimizer.AdamW(1e-4, 0.9, 0.99, 1e-8, 0);
 
   private final Shape shape;
@@ -79,10 +79,11 @@ public final class LoraStep implements AutoCloseable {
     publicSum = arena.allocate(kernels.wide(), adapter.size());
     firstMoment = arena.allocate(kernels.wide(), adapter.size());
     secondMoment = arena.allocate(kernels.wide(), adapter.size());
+    int groupExamples = ExecutionSpec.defaults().groupExamples();
     gradient =
         new BatchGradient(
             shape.workers,
-            () -> new LoraGradients(decoder, adapter, shape.groupRows, GROUP_EXAMPLES, arena),
+            () -> new LoraGradients(decoder, adapter, shape.groupRows, groupExamples, arena),
             this::emptySum);
     batch = examples(config.vocabularySize(), random);
   }
