@@ -6,8 +6,6 @@ import java.io.PrintStream;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
 import java.nio.charset.StandardCharsets;
-import java.util.HashSet;
-import java.util.Set;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
@@ -19,13 +17,12 @@ import java.util.logging.Logger;
  * a secret are in what comes out.
  */
 public final class FuzzCheck implements AutoCloseable {
-  private static final int PIECE = 8;
   private static final int LONGEST_MESSAGE = 2000;
   private static final long LIMIT_NANOS = 1_000_000_000L;
   private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
 
   private final FuzzFormat format;
-  private final Set<String> pieces = new HashSet<>();
+  private final Pieces pieces;
   private final ByteArrayOutputStream printed = new ByteArrayOutputStream();
   private final PrintStream printer = new PrintStream(printed, true, StandardCharsets.UTF_8);
   private final Handler logs = new Logs();
@@ -35,11 +32,7 @@ public final class FuzzCheck implements AutoCloseable {
 
   public FuzzCheck(FuzzFormat format) {
     this.format = format;
-    for (String secret : format.secrets()) {
-      for (int i = 0; i + PIECE <= secret.length(); i++) {
-        pieces.add(secret.substring(i, i + PIECE));
-      }
-    }
+    pieces = new Pieces(format.secrets());
     Logger.getLogger("").addHandler(logs);
   }
 
@@ -119,9 +112,7 @@ public final class FuzzCheck implements AutoCloseable {
   }
 
   private void requireSilence(String shown) {
-    for (String piece : pieces) {
-      demand(!shown.contains(piece), "a piece of a secret comes out");
-    }
+    demand(!pieces.in(shown), "a piece of a secret comes out");
   }
 
   private void requireNothingPrinted() {

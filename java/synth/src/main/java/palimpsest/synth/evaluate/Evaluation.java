@@ -51,6 +51,6 @@ public record Evaluation(
                 judge.accuracy(further.texts(), further.labels()),
                 synthetic.judge().accuracy(further.texts(), further.labels()))),
         Diversity.of(synthetic.texts()),
-        Diversity.of(real.first(synthetic.size()).texts()));
+        Diversity.of(real.spread(synthetic.size()).texts()));
   }
 }

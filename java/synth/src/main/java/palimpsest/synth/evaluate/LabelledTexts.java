@@ -3,7 +3,9 @@ package palimpsest.synth.evaluate;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import palimpsest.synth.text.Labels;
 import palimpsest.synth.text.RecordOptions;
 import palimpsest.synth.text.Records;
@@ -45,10 +47,14 @@ public record LabelledTexts(List<String> texts, List<String> labels) {
     return texts.size();
   }
 
-  /** The first {@code count}, or all if there are fewer. */
-  public LabelledTexts first(int count) {
+  /** {@code count} of them at even distances, since files are often sorted; all if fewer. */
+  public LabelledTexts spread(int count) {
     int kept = Math.min(count, size());
-    return new LabelledTexts(texts.subList(0, kept), labels.subList(0, kept));
+    int[] rows =
+        IntStream.range(0, kept).map(i -> Math.toIntExact((long) i * size() / kept)).toArray();
+    return new LabelledTexts(
+        Arrays.stream(rows).mapToObj(texts::get).toList(),
+        Arrays.stream(rows).mapToObj(labels::get).toList());
   }
 
   /** A judge trained on them. */
