@@ -13,8 +13,8 @@ import java.util.logging.Logger;
 /**
  * Gives files to a reader and demands of each: it is read or refused by a documented exception with
  * a message of one line, within a second of the processor's time (the machine may be busy with
- * something else besides); nothing is printed or logged; and no eight characters of
- * a secret are in what comes out.
+ * something else besides); nothing is printed or logged; and no eight characters of a secret are in
+ * what comes out.
  */
 public final class FuzzCheck implements AutoCloseable {
   private static final int LONGEST_MESSAGE = 2000;

@@ -15,13 +15,38 @@ final class FuzzEdits {
   /** Where readers count, these are the values that go wrong. */
   private static final List<Long> NUMBERS =
       List.of(
-          0L, 1L, -1L, 2L, 255L, 65_536L, 1L << 30, (1L << 31) - 1, 1L << 31, 1L << 32, 1L << 53,
-          1L << 62, Long.MAX_VALUE, Long.MIN_VALUE);
+          0L,
+          1L,
+          -1L,
+          2L,
+          255L,
+          65_536L,
+          1L << 30,
+          (1L << 31) - 1,
+          1L << 31,
+          1L << 32,
+          1L << 53,
+          1L << 62,
+          Long.MAX_VALUE,
+          Long.MIN_VALUE);
 
   private static final List<String> WORDS =
       List.of(
-          "null", "true", "0.5", "-0.0", "1e308", "1e999", "9223372036854775808", "[]", "{}", "\"\"",
-          "[[1]]", "\\ud800", "\\u0000", "\n", "");
+          "null",
+          "true",
+          "0.5",
+          "-0.0",
+          "1e308",
+          "1e999",
+          "9223372036854775808",
+          "[]",
+          "{}",
+          "\"\"",
+          "[[1]]",
+          "\\ud800",
+          "\\u0000",
+          "\n",
+          "");
 
   private final byte[] script;
   private int at;

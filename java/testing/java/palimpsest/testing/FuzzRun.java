@@ -169,7 +169,8 @@ public final class FuzzRun {
     return command;
   }
 
-  private synchronized void report(Target target, Path place, int exit, double seconds) throws IOException {
+  private synchronized void report(Target target, Path place, int exit, double seconds)
+      throws IOException {
     FuzzCounts counts = FuzzDriver.counts(place).orElse(new FuzzCounts(0, 0, 0));
     boolean passed = exit == 0 && counts.files() >= inputs;
     done += counts.files();
