@@ -4,9 +4,9 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.util.JsonRecyclerPools;
 import java.io.IOException;
 import java.io.StringReader;
-import java.io.UncheckedIOException;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
@@ -14,7 +14,10 @@ import org.apache.commons.csv.CSVFormat;
 import org.apache.commons.csv.CSVParser;
 import org.apache.commons.csv.CSVRecord;
 
-/** The columns of one row, as UTF-8. Total: a row that cannot be read has no columns. */
+/**
+ * The columns of one row, as UTF-8: a function of that row alone. Total: a row that cannot be read,
+ * for whatever reason the parser has, has no columns.
+ */
 sealed interface Fields {
   /** The row's columns, or null if it is not a row of this format at all. */
   byte[][] of(byte[] row);
@@ -46,7 +49,7 @@ sealed interface Fields {
           fields[i] = Utf8.encode(columns.get(i));
         }
         return fields;
-      } catch (IOException | UncheckedIOException unreadable) {
+      } catch (IOException | RuntimeException unreadable) {
         return null;
       }
     }
@@ -75,8 +78,16 @@ sealed interface Fields {
    * and of a doubled key the last value counts.
    */
   record Json(List<String> keys) implements Fields {
+    /**
+     * Keeps nothing between rows. A factory's usual table of the names it has seen refuses a row
+     * when too many of them collide, so that one record would decide over others.
+     */
     private static final JsonFactory FACTORY =
         JsonFactory.builder()
+            .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
+            .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
+            .disable(JsonFactory.Feature.FAIL_ON_SYMBOL_HASH_OVERFLOW)
+            .recyclerPool(JsonRecyclerPools.nonRecyclingPool())
             .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(64).build())
             .build();
 
@@ -98,7 +109,7 @@ sealed interface Fields {
         }
         boolean whole = parser.currentToken() == JsonToken.END_OBJECT && parser.nextToken() == null;
         return whole ? fields : null;
-      } catch (IOException notJson) {
+      } catch (IOException | RuntimeException notJson) {
         return null;
       }
     }

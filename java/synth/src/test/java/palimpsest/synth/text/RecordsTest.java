@@ -16,15 +16,18 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class RecordsTest {
@@ -402,21 +405,109 @@ class RecordsTest {
   }
 
   /** Adding one well-formed row, whatever it holds, adds at most that one record. */
-  @Test
-  void oneRowChangesOneRecord() throws IOException {
+  @ParameterizedTest
+  @EnumSource(RecordOptions.Format.class)
+  void oneRowChangesOneRecord(RecordOptions.Format format) throws IOException {
     Random random = new Random(17);
-    List<String> before = List.of("0:first", "1:second, \"quoted\"");
     for (int round = 0; round < 400; round++) {
-      byte[] hostile =
-          Mutations.of("x\"\",\na,b\r\n\"q\"".getBytes(StandardCharsets.UTF_8), random);
-      String field = new String(hostile, StandardCharsets.ISO_8859_1).replace("\"", "\"\"");
-      String rows = "a,first\n" + "b,\"" + field + "\"\n" + "b,\"second, \"\"quoted\"\"\"\n";
-      byte[] bytes = ("label,text\n" + rows).getBytes(StandardCharsets.ISO_8859_1);
-      List<String> after = lines(Records.read(file("o.csv", bytes), TEXT_LABEL, AB));
-      assertEquals(before.getFirst(), after.getFirst());
-      assertEquals(before.getLast(), after.getLast());
-      assertTrue(after.size() <= 3);
+      List<byte[]> rows = new ArrayList<>();
+      for (int i = 0; i < 4; i++) {
+        rows.add(hostileRow(format, random));
+      }
+      List<String> without = read(format, rows);
+      int at = random.nextInt(rows.size() + 1);
+      List<byte[]> more = new ArrayList<>(rows);
+      more.add(at, hostileRow(format, random));
+      List<String> before = read(format, rows.subList(0, at));
+      List<String> after = read(format, rows.subList(at, rows.size()));
+      List<String> with = read(format, more);
+      assertEquals(without, Stream.of(before, after).flatMap(List::stream).toList());
+      assertEquals(before, with.subList(0, before.size()));
+      assertEquals(after, with.subList(with.size() - after.size(), with.size()));
+      assertTrue(with.size() <= without.size() + 1);
     }
+  }
+
+  private static final RecordOptions TEXT = RecordOptions.of(List.of("text"), null);
+
+  /** The records of these rows behind one that can be used. */
+  private List<String> read(RecordOptions.Format format, List<byte[]> rows) throws IOException {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    if (format == RecordOptions.Format.CSV || format == RecordOptions.Format.TSV) {
+      String header = format == RecordOptions.Format.CSV ? "id,text\n" : "id\ttext\n";
+      bytes.writeBytes(header.getBytes(StandardCharsets.UTF_8));
+    }
+    String usable =
+        switch (format) {
+          case CSV -> "a,usable";
+          case TSV -> "a\tusable";
+          case JSONL -> "{\"text\":\"usable\"}";
+          case LABEL_LINES -> "a usable";
+        };
+    bytes.writeBytes(usable.getBytes(StandardCharsets.UTF_8));
+    for (byte[] row : rows) {
+      bytes.write('\n');
+      bytes.writeBytes(row);
+    }
+    RecordOptions options =
+        format == RecordOptions.Format.LABEL_LINES
+            ? RecordOptions.labelLines()
+            : TEXT.withFormat(format);
+    Labels labels = format == RecordOptions.Format.LABEL_LINES ? AB : Labels.single();
+    List<String> read = lines(Records.read(file("rows", bytes.toByteArray()), options, labels));
+    return read.subList(1, read.size());
+  }
+
+  /** A row of the format with anything in it that does not end the row. */
+  private static byte[] hostileRow(RecordOptions.Format format, Random random) {
+    String row =
+        switch (format) {
+          case CSV -> "a,x\"\",\na,b\r\n\"q\"";
+          case TSV -> "a\tx\"\",\ta b";
+          case JSONL -> "{\"text\":\"x\\\"y\",\"id\":[1,{\"text\":2}],\"more\":0.5}";
+          case LABEL_LINES -> "a x\"\",\ta b";
+        };
+    byte[] hostile = Mutations.of(row.getBytes(StandardCharsets.UTF_8), random);
+    String text = new String(hostile, StandardCharsets.ISO_8859_1);
+    String ended =
+        format == RecordOptions.Format.CSV
+            ? "a,\"" + text.replace("\"", "\"\"") + "\""
+            : text.replaceAll("[\r\n]", "");
+    return ended.getBytes(StandardCharsets.ISO_8859_1);
+  }
+
+  @Test
+  void equalRecordsAllCount() throws IOException {
+    Path csv = file("d.csv", "label,text\na,same\na,same\nb,other\na,same\n");
+    assertEquals(
+        List.of("0:same", "0:same", "1:other", "0:same"),
+        lines(Records.read(csv, TEXT_LABEL, AB)));
+  }
+
+  /** Names of one hash, of which the parser would refuse more than it can tell apart quickly. */
+  @Test
+  void namesInOneRowDoNotReachAnother() throws IOException {
+    List<byte[]> rows = new ArrayList<>();
+    rows.add(rowOfNames(0, 149));
+    for (int i = 0; i < 20; i++) {
+      rows.add(rowOfNames(1000 + 300 * i, 152));
+    }
+    assertEquals(20, read(RecordOptions.Format.JSONL, rows.subList(1, 21)).size());
+    assertEquals(21, read(RecordOptions.Format.JSONL, rows).size());
+    assertEquals(21, read(RecordOptions.Format.JSONL, rows).size());
+    assertEquals(1, read(RecordOptions.Format.JSONL, List.of(rowOfNames(0, 10_000))).size());
+  }
+
+  private static byte[] rowOfNames(int first, int count) {
+    StringBuilder row = new StringBuilder("{\"text\":\"x\"");
+    for (int name = first; name < first + count; name++) {
+      row.append(",\"");
+      for (int bit = 0; bit < 16; bit++) {
+        row.append((name >> bit & 1) == 0 ? "Bb" : "CA");
+      }
+      row.append("\":1");
+    }
+    return row.append('}').toString().getBytes(StandardCharsets.UTF_8);
   }
 
   @ParameterizedTest
