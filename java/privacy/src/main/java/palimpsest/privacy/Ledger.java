@@ -27,10 +27,11 @@ import palimpsest.privacy.LedgerRecord.Step;
  * step that is made again after a crash, under a new key, is a second use of the data and is paid
  * for twice.
  *
- * <p>A line that was changed, moved, repeated or removed breaks the chain; a cut-off end disagrees
- * with the sealed head file; a whole older copy of both disagrees with the {@link LedgerHead} in a
- * published statement. Whoever can read the secret beside the ledger can forge it: it protects an
- * honest owner against accidents and meddlers, not others against the owner.
+ * <p>A line that was changed, moved, repeated, removed or added by someone without the secret beside
+ * the ledger breaks the chain; a cut-off end disagrees with the sealed head file; a whole older copy
+ * of both disagrees with the {@link LedgerHead} in a published statement. Whoever can read the
+ * secret can forge it: it protects an honest owner against accidents and meddlers, not others
+ * against the owner.
  *
  * <p>One ledger object holds the lock on its files; its methods may be called by several threads.
  */
@@ -172,12 +173,12 @@ public final class Ledger implements AutoCloseable {
    */
   private static boolean unfinished(LedgerStore store) {
     return !store.exists()
-        || store.readHead().count() == 0 && LedgerChain.read(store.readLines()).records().isEmpty();
+        || store.readHead().count() == 0 && chain(store).records().isEmpty();
   }
 
   private static Ledger begin(LedgerStore store, HeldLock lock, Genesis genesis) {
     store.create();
-    Ledger ledger = new Ledger(store, lock, LedgerChain.read(new byte[0]));
+    Ledger ledger = new Ledger(store, lock, chain(store));
     ledger.append(genesis);
     return ledger;
   }
@@ -275,7 +276,7 @@ public final class Ledger implements AutoCloseable {
   public static Verification verify(Path directory, String dataSet, LedgerHead published) {
     Verification found = verify(directory, dataSet);
     if (found.state() == State.BROKEN
-        || LedgerChain.read(new LedgerStore(directory, dataSet).readLines()).contains(published)) {
+        || chain(new LedgerStore(directory, dataSet)).contains(published)) {
       return found;
     }
     return new Verification(
@@ -301,11 +302,18 @@ public final class Ledger implements AutoCloseable {
     return store;
   }
 
+  private static LedgerChain chain(LedgerStore store) {
+    return LedgerChain.read(store.readLines(), store.secret());
+  }
+
   private static LedgerChain checked(LedgerStore store, String dataSet) {
     LedgerHead sealed = store.readHead();
-    LedgerChain chain = LedgerChain.read(store.readLines());
+    LedgerChain chain = chain(store);
     if (!chain.contains(sealed)) {
       throw new LedgerException("records at its end were removed or replaced");
+    }
+    if (chain.head().count() > sealed.count() + 1) {
+      throw new LedgerException("its head file is older than its last records");
     }
     if (chain.records().isEmpty()) {
       throw new LedgerException(
@@ -331,7 +339,7 @@ public final class Ledger implements AutoCloseable {
     if (failed || !lock.isOpen()) {
       throw new LedgerException("it is closed, or an earlier write failed; open it again");
     }
-    String line = LedgerChain.line(record, head);
+    String line = LedgerChain.line(record, head, store.secret());
     try {
       failed = true;
       LedgerHead newHead = LedgerChain.headAfter(line, head);

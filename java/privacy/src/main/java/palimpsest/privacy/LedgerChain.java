@@ -4,8 +4,6 @@ import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
@@ -13,8 +11,8 @@ import java.util.List;
 import java.util.SequencedMap;
 
 /**
- * The content of a ledger file: canonical lines, each with its number and with the SHA-256 of the
- * previous hash and its own text. Pure: no files.
+ * The content of a ledger file: canonical lines, each with its number and with the HMAC-SHA256,
+ * under the account's secret, of the previous such hash and its own text. Pure: no files.
  *
  * @param records what the lines say
  * @param hashes hash of each line
@@ -49,10 +47,10 @@ record LedgerChain(
   }
 
   /** The line of a record, with its end. */
-  static String line(LedgerRecord record, LedgerHead head) {
+  static String line(LedgerRecord record, LedgerHead head, LedgerSecret secret) {
     SequencedMap<String, Object> fields = LedgerCodec.fields(record);
     fields.putFirst("number", head.count());
-    String hash = hash(head.hash(), FlatJson.write(fields));
+    String hash = hash(head.hash(), FlatJson.write(fields), secret);
     fields.putLast("hash", hash);
     return FlatJson.write(fields) + "\n";
   }
@@ -63,15 +61,9 @@ record LedgerChain(
     return new LedgerHead(before.count() + 1, line.substring(hash, hash + ORIGIN.length()));
   }
 
-  private static String hash(String previous, String body) {
-    try {
-      MessageDigest digest = MessageDigest.getInstance("SHA-256");
-      digest.update(HexFormat.of().parseHex(previous));
-      digest.update(body.getBytes(StandardCharsets.US_ASCII));
-      return HexFormat.of().formatHex(digest.digest());
-    } catch (NoSuchAlgorithmException e) {
-      throw new AssertionError("every Java platform has SHA-256", e);
-    }
+  private static String hash(String previous, String body, LedgerSecret secret) {
+    return secret.code(
+        "line ", HexFormat.of().parseHex(previous), body.getBytes(StandardCharsets.US_ASCII));
   }
 
   /**
@@ -80,7 +72,7 @@ record LedgerChain(
    * @throws LedgerException naming the first line that is changed, missing, repeated or out of
    *     order
    */
-  static LedgerChain read(byte[] bytes) {
+  static LedgerChain read(byte[] bytes, LedgerSecret secret) {
     List<LedgerRecord> records = new ArrayList<>();
     List<String> hashes = new ArrayList<>();
     String previous = ORIGIN;
@@ -88,7 +80,7 @@ record LedgerChain(
     for (int to = end(bytes, from); to >= 0; to = end(bytes, from)) {
       SequencedMap<String, Object> fields = fields(bytes, from, to, records.size());
       Object hash = fields.remove("hash");
-      if (!hash(previous, FlatJson.write(fields)).equals(hash)) {
+      if (!hash(previous, FlatJson.write(fields), secret).equals(hash)) {
         throw broken(records.size(), "its hash does not match: it was changed, moved or removed");
       }
       if (!Long.valueOf(records.size()).equals(fields.remove("number"))) {

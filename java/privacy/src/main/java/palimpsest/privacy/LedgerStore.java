@@ -16,19 +16,15 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.HashSet;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
 import java.util.Set;
 import java.util.stream.Stream;
-import javax.crypto.Mac;
-import javax.crypto.spec.SecretKeySpec;
 
 /**
  * The files of one ledger in a private directory: {@code NAME.ledger} (lines), {@code NAME.head}
@@ -217,25 +213,22 @@ final class LedgerStore {
     SequencedMap<String, Object> fields = new LinkedHashMap<>();
     fields.put("count", head.count());
     fields.put("hash", head.hash());
-    Mac mac = mac();
-    mac.update(
-        ("head " + dataSet + " " + FlatJson.write(fields)).getBytes(StandardCharsets.US_ASCII));
-    fields.put("seal", HexFormat.of().formatHex(mac.doFinal()));
+    byte[] text = FlatJson.write(fields).getBytes(StandardCharsets.US_ASCII);
+    fields.put("seal", secret().code("head " + dataSet + " ", text));
     return FlatJson.write(fields) + "\n";
   }
 
-  private Mac mac() {
-    byte[] secret = readBounded(file("secret"), SecretKey.BYTES);
-    if (secret.length != SecretKey.BYTES) {
+  /**
+   * The account's secret.
+   *
+   * @throws LedgerException if it is missing or cut short
+   */
+  LedgerSecret secret() {
+    byte[] bytes = readBounded(file("secret"), SecretKey.BYTES);
+    if (bytes.length != SecretKey.BYTES) {
       throw new LedgerException("its secret is missing or cut short: " + file("secret"));
     }
-    try {
-      Mac mac = Mac.getInstance("HmacSHA256");
-      mac.init(new SecretKeySpec(secret, "HmacSHA256"));
-      return mac;
-    } catch (GeneralSecurityException e) {
-      throw new AssertionError("every Java platform has HmacSHA256", e);
-    }
+    return new LedgerSecret(bytes);
   }
 
   /**
@@ -248,9 +241,7 @@ final class LedgerStore {
     if (sha256.length != 32) {
       throw new IllegalArgumentException("ledger: a SHA-256 digest has 32 bytes");
     }
-    Mac mac = mac();
-    mac.update("file ".getBytes(StandardCharsets.US_ASCII));
-    return HexFormat.of().formatHex(mac.doFinal(sha256));
+    return secret().code("file ", sha256);
   }
 
   /**

@@ -4,8 +4,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -82,28 +80,23 @@ class LedgerFuzzTest extends FuzzTests {
   private record Chain(byte[] lines, LedgerHead head) {}
 
   /** Lines whose hashes are right, whatever they hold, so that what they hold is looked at. */
-  private static Chain chain(String records) {
+  private Chain chain(String records) {
+    LedgerSecret secret = store.secret();
     StringBuilder lines = new StringBuilder();
     String hash = LedgerChain.ORIGIN;
     int count = 0;
     for (String record : records.split("\n")) {
       String fields = record.length() < 2 ? "" : record.substring(1, record.length() - 1);
       String body = "{\"number\":%d,%s".formatted(count++, fields);
-      hash = sha256(hash, body + "}");
+      hash =
+          secret.code(
+              "line ",
+              HexFormat.of().parseHex(hash),
+              (body + "}").getBytes(StandardCharsets.ISO_8859_1));
       lines.append(body).append(",\"hash\":\"").append(hash).append("\"}\n");
     }
     return new Chain(
         lines.toString().getBytes(StandardCharsets.ISO_8859_1), new LedgerHead(count, hash));
-  }
-
-  private static String sha256(String before, String body) {
-    try {
-      MessageDigest digest = MessageDigest.getInstance("SHA-256");
-      digest.update(HexFormat.of().parseHex(before));
-      return HexFormat.of().formatHex(digest.digest(body.getBytes(StandardCharsets.ISO_8859_1)));
-    } catch (NoSuchAlgorithmException e) {
-      throw new AssertionError("every Java platform has SHA-256", e);
-    }
   }
 
   private Object forge(byte[] file) throws IOException {

@@ -378,14 +378,53 @@ class LedgerTest {
       if (records.get(i) instanceof LedgerRecord.Step step) {
         LedgerRecord other = new LedgerRecord.Step(step.run(), step.step() + 100);
         List<String> bad = new ArrayList<>(good);
-        bad.set(i, LedgerChain.line(other, at).stripTrailing());
+        bad.set(i, LedgerChain.line(other, at, secret()).stripTrailing());
         assertBroken(bad, "rewritten " + i);
       }
       at = LedgerChain.headAfter(good.get(i) + "\n", at);
     }
   }
 
-  /** A meddler can recompute the public chain, but not the seal. */
+  private LedgerSecret secret() {
+    return new LedgerStore(state, NAME).secret();
+  }
+
+  /** Lines that follow from those before, under this secret. */
+  private String lines(LedgerHead after, LedgerSecret secret, LedgerRecord... records) {
+    StringBuilder lines = new StringBuilder();
+    LedgerHead at = after;
+    for (LedgerRecord record : records) {
+      String line = LedgerChain.line(record, at, secret);
+      at = LedgerChain.headAfter(line, at);
+      lines.append(line);
+    }
+    return lines.toString();
+  }
+
+  /** Behind the sealed head a crash leaves one record; it counts, so it must be the account's own. */
+  @Test
+  void detectsRecordsAddedWithoutTheSecret() throws IOException {
+    LedgerHead end;
+    try (Ledger ledger = create()) {
+      ledger.setCap(1, 1e-6);
+      end = ledger.head();
+    }
+    byte[] good = Files.readAllBytes(lines());
+    LedgerRecord raised = new LedgerRecord.Cap(1e6, 1e-6);
+    LedgerSecret guessed = new LedgerSecret(new byte[SecretKey.BYTES]);
+    Files.writeString(lines(), lines(end, guessed, raised), StandardOpenOption.APPEND);
+    assertEquals(Ledger.State.BROKEN, stateOfLedger());
+    assertThrows(LedgerException.class, () -> Ledger.open(state, NAME));
+
+    Files.write(lines(), good);
+    Files.writeString(lines(), lines(end, secret(), raised), StandardOpenOption.APPEND);
+    assertEquals(Ledger.State.INTACT, stateOfLedger(), "as after a crash");
+    Files.write(lines(), good);
+    Files.writeString(lines(), lines(end, secret(), raised, raised), StandardOpenOption.APPEND);
+    assertEquals(Ledger.State.BROKEN, stateOfLedger(), "no crash leaves two");
+  }
+
+  /** What is left of a ledger follows from its first record, but not from its head. */
   @Test
   void detectsARecomputedShorterChain() throws IOException {
     writeShortRun();
@@ -393,7 +432,7 @@ class LedgerTest {
     StringBuilder forged = new StringBuilder();
     LedgerHead at = new LedgerHead(0, LedgerChain.ORIGIN);
     for (LedgerRecord record : kept) {
-      String line = LedgerChain.line(record, at);
+      String line = LedgerChain.line(record, at, secret());
       at = LedgerChain.headAfter(line, at);
       forged.append(line);
     }
@@ -628,7 +667,7 @@ class LedgerTest {
         bad = Arrays.copyOfRange(bad, random.nextInt(200), 200 + random.nextInt(bad.length - 200));
       }
       try {
-        LedgerChain.read(bad);
+        LedgerChain.read(bad, secret());
       } catch (LedgerException e) {
         assertTrue(e.getMessage().startsWith("ledger: line "), e.getMessage());
       }
