@@ -149,7 +149,10 @@ final class LedgerShowCommand extends Verb {
                     isPrivate ? "" : ", NOT PRIVATE"));
       }
       releases.forEach(release -> text.append("release: ").append(release.what()).append('\n'));
-      text.append("spent: epsilon %s at delta %s".formatted(Numbers.upper(spent.upper()), delta));
+      text.append(
+          "spent: epsilon %s at delta %s (if no run was planned or given up in view of what was"
+              .formatted(Numbers.upper(spent.upper()), delta));
+      text.append(" released or stored before)");
       cap.ifPresent(limit ->
           text.append(
               "; the owner's cap is %s at delta %s"

@@ -13,17 +13,24 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
 
 class MemoryGuardTest {
   @TempDir Path folder;
 
   /** The exit code and the lines of standard error of a command in a virtual machine of its own. */
   private List<String> run(List<String> flags, String... arguments) throws Exception {
+    return run(Main.class, flags, arguments);
+  }
+
+  private List<String> run(Class<?> main, List<String> flags, String... arguments)
+      throws Exception {
     List<String> command = new ArrayList<>();
     command.add(ProcessHandle.current().info().command().orElseThrow());
+    command.add("--enable-native-access=ALL-UNNAMED");
     command.add("-XX:TieredStopAtLevel=1");
     command.addAll(flags);
-    command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
     command.addAll(List.of(arguments));
     Path errors = folder.resolve("errors");
     Process process =
@@ -55,6 +62,21 @@ class MemoryGuardTest {
       assertEquals(Integer.toString(ExitCode.REFUSED), refused.getFirst(), flag.getKey());
       assertTrue(refused.getLast().contains(flag.getKey()), refused.getLast());
     }
+  }
+
+  /** Says whether this process can be dumped after the guard let a command read records. */
+  static final class Look {
+    public static void main(String[] arguments) {
+      System.err.println(MemoryGuard.prctl(MemoryGuard.GET_DUMPABLE));
+      System.err.println(
+          MemoryGuard.refusal(new CommandLine(new CheckCommand()).getCommandSpec()).isEmpty());
+      System.err.println(MemoryGuard.prctl(MemoryGuard.GET_DUMPABLE));
+    }
+  }
+
+  @Test
+  void aProcessThatReadsRecordsCannotBeDumped() throws Exception {
+    assertEquals(List.of("0", "1", "true", "0"), run(Look.class, needed()));
   }
 
   /** It is the command that was parsed that counts, in whatever words it was given. */

@@ -20,6 +20,12 @@ public final class Calibration {
    */
   static final double LEAST_NOISE = 0.05;
 
+  /**
+   * Above this a guarantee says nothing (a guess may be right up to 1 - e^-100 of the time), and
+   * the search would take long.
+   */
+  static final double LARGEST_TARGET = 100;
+
   private static final double MOST_NOISE = 1e9;
   private static final int MOST_ROUNDS = 60;
 
@@ -36,7 +42,7 @@ public final class Calibration {
    *
    * @param unit the run; its noise multiplier does not matter
    * @param releases what else is paid from the same target
-   * @param targetEpsilon positive and finite
+   * @param targetEpsilon positive, at most {@value #LARGEST_TARGET}
    * @throws IllegalArgumentException if the target is out of range, the run is non-private, or no
    *     noise reaches the target
    */
@@ -190,6 +196,14 @@ public final class Calibration {
     if (!(epsilon > 0 && epsilon < Double.POSITIVE_INFINITY)) {
       throw new IllegalArgumentException(
           "calibration: epsilon is " + epsilon + ", must be positive and finite");
+    }
+    if (epsilon > LARGEST_TARGET) {
+      throw new IllegalArgumentException(
+          "calibration: epsilon is "
+              + epsilon
+              + ", which promises nothing; give at most "
+              + (int) LARGEST_TARGET
+              + ", or inf for a run without privacy");
     }
     if (spec.nonPrivate()) {
       throw new IllegalArgumentException("calibration: a run without noise has no epsilon to meet");

@@ -27,11 +27,11 @@ import palimpsest.privacy.LedgerRecord.Step;
  * step that is made again after a crash, under a new key, is a second use of the data and is paid
  * for twice.
  *
- * <p>A line that was changed, moved, repeated, removed or added by someone without the secret beside
- * the ledger breaks the chain; a cut-off end disagrees with the sealed head file; a whole older copy
- * of both disagrees with the {@link LedgerHead} in a published statement. Whoever can read the
- * secret can forge it: it protects an honest owner against accidents and meddlers, not others
- * against the owner.
+ * <p>A line that was changed, moved, repeated, removed or added by someone without the secret
+ * beside the ledger breaks the chain; a cut-off end disagrees with the sealed head file; a whole
+ * older copy of both disagrees with the {@link LedgerHead} in a published statement. Whoever can
+ * read the secret can forge it: it protects an honest owner against accidents and meddlers, not
+ * others against the owner.
  *
  * <p>One ledger object holds the lock on its files; its methods may be called by several threads.
  */
@@ -172,8 +172,7 @@ public final class Ledger implements AutoCloseable {
    * its beginning. The sealed head of a paid record rules that out.
    */
   private static boolean unfinished(LedgerStore store) {
-    return !store.exists()
-        || store.readHead().count() == 0 && chain(store).records().isEmpty();
+    return !store.exists() || store.readHead().count() == 0 && chain(store).records().isEmpty();
   }
 
   private static Ledger begin(LedgerStore store, HeldLock lock, Genesis genesis) {

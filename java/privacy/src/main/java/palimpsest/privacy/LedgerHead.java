@@ -2,7 +2,8 @@ package palimpsest.privacy;
 
 /**
  * The end of a ledger: how many records it has and the hash of the last. Published in a statement,
- * it lets anyone with the ledger and its secret check that nothing before it was removed or changed.
+ * it lets anyone with the ledger and its secret check that nothing before it was removed or
+ * changed.
  *
  * @param count number of records
  * @param hash hash of the last record, 64 hexadecimal digits

@@ -127,6 +127,10 @@ public record Statement(
 
   private List<String> meaning() {
     double odds = Math.exp(epsilon.upper());
+    if (Double.isInfinite(odds)) {
+      return List.of(
+          "What this means. Nothing: an epsilon of this size rules out no guess, however good.");
+    }
     double right = (odds + spec.delta()) / (odds + 1);
     return List.of(
         "What this means. Compare two worlds that differ only in " + change() + ".",
@@ -236,7 +240,7 @@ public record Statement(
                 + up(total.upper())
                 + " at delta "
                 + up(spec.delta())
-                + ", over all runs so far, if none was planned from what earlier ones released";
+                + ", over all runs so far, if none was planned or given up in view of what was released or stored before";
     return List.of(
         "Total: " + sum + ".",
         "Ledger: " + head.count() + " records, the last with hash " + head.hash() + ".");

@@ -88,6 +88,19 @@ class AccountingExtrasTest {
     assertTrue(epsilon.lower() > 165, epsilon::toString);
   }
 
+  /** Where every record is in every batch, K records of a person are one of K times the norm. */
+  @Test
+  void allRecordsOfAUserInEveryBatch() {
+    for (int records : new int[] {2, 5}) {
+      MechanismSpec spec =
+          MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 12, 1, 100, 100, 9, 1e-6);
+      EpsilonBracket people =
+          Accountant.of(spec.withUnit(ProtectedUnit.USER, records)).epsilon(spec.delta());
+      double noise = AnalyticGaussian.noiseMultiplier(people.upper(), spec.delta());
+      assertEquals(12.0 / records / 3, noise, 1e-3 * noise, "T steps: sigma / (K sqrt T)");
+    }
+  }
+
   @Test
   void labelHistogramComposedWithTraining() throws IOException {
     for (JsonNode row : rows("histogram_plus_training")) {

@@ -401,7 +401,9 @@ class LedgerTest {
     return lines.toString();
   }
 
-  /** Behind the sealed head a crash leaves one record; it counts, so it must be the account's own. */
+  /**
+   * Behind the sealed head a crash leaves one record; it counts, so it must be the account's own.
+   */
   @Test
   void detectsRecordsAddedWithoutTheSecret() throws IOException {
     LedgerHead end;

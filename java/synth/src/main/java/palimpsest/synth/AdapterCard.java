@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import palimpsest.engine.weights.BoundedJson;
+import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.engine.weights.ModelFileException;
 import palimpsest.synth.text.Labels;
 
@@ -55,9 +56,11 @@ public record AdapterCard(
       rows.add(row);
     }
     fields.put("labels", rows);
-    Files.writeString(
-        folder.resolve(FILE), JSON.writeValueAsString(fields) + "\n", StandardCharsets.UTF_8);
-    Files.writeString(folder.resolve(Synthesis.STATEMENT_TEXT), statement, StandardCharsets.UTF_8);
+    AtomicFiles.file(
+        folder.resolve(FILE),
+        (JSON.writeValueAsString(fields) + "\n").getBytes(StandardCharsets.UTF_8));
+    AtomicFiles.file(
+        folder.resolve(Synthesis.STATEMENT_TEXT), statement.getBytes(StandardCharsets.UTF_8));
   }
 
   /**

@@ -69,12 +69,12 @@ final class ReleaseFolder {
         target,
         out -> {
           records.write(out);
-          Files.writeString(
-              out.resolve(Synthesis.STATEMENT_TEXT), card.statement(), StandardCharsets.UTF_8);
-          Files.writeString(
+          AtomicFiles.file(
+              out.resolve(Synthesis.STATEMENT_TEXT),
+              card.statement().getBytes(StandardCharsets.UTF_8));
+          AtomicFiles.file(
               out.resolve(Synthesis.STATEMENT_JSON),
-              JSON.writeValueAsString(content) + "\n",
-              StandardCharsets.UTF_8);
+              (JSON.writeValueAsString(content) + "\n").getBytes(StandardCharsets.UTF_8));
           Path adapterFolder = out.resolve(Synthesis.ADAPTER);
           AdapterFolder.write(
               adapterFolder,

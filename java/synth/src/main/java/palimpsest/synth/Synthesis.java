@@ -292,10 +292,8 @@ public final class Synthesis {
           TensorArena arena = new TensorArena()) {
         Adapter adapter = adapter(plan, folder.config(), kernels, arena);
         TrainingState state = new TrainingState(adapter, kernels, arena);
-        try {
+        try (data) {
           train(ledger, runState, data, decoder, state, listener);
-        } finally {
-          data.erase();
         }
         requireFinite(adapter);
         Labels labels = labels(runState);
@@ -366,8 +364,9 @@ public final class Synthesis {
               + epsilon
               + "; a run cannot raise it, `palimpsest ledger cap` can");
     }
-    if (cap < epsilon) {
-      ledger.setCap(cap, Math.min(delta, inForce.map(LedgerRecord.Cap::delta).orElse(1.0)));
+    double deltaInForce = inForce.map(LedgerRecord.Cap::delta).orElse(1.0);
+    if (cap < epsilon || delta < deltaInForce) {
+      ledger.setCap(cap, Math.min(delta, deltaInForce));
     }
   }
 
@@ -454,9 +453,10 @@ public final class Synthesis {
    * @param labelCounts records of each label
    * @param digest of the very bytes that they were read from
    */
-  record Data(List<Example> examples, long[] labelCounts, byte[] digest) {
+  record Data(List<Example> examples, long[] labelCounts, byte[] digest) implements AutoCloseable {
     /** Overwrites the records' tokens. */
-    void erase() {
+    @Override
+    public void close() {
       examples.forEach(example -> Arrays.fill(example.tokens(), 0));
     }
   }
@@ -464,8 +464,13 @@ public final class Synthesis {
   static Data data(Source source, Template template, int maxTokens) {
     Records records =
         Records.read(source.file(), source.options().withMaxTokens(maxTokens), source.labels());
+    return encode(records, source.labels().size(), template, maxTokens);
+  }
+
+  /** Leaves nothing of the texts in the records. */
+  static Data encode(Records records, int labels, Template template, int maxTokens) {
     List<Example> examples = new ArrayList<>();
-    long[] labelCounts = new long[source.labels().size()];
+    long[] labelCounts = new long[labels];
     for (int i = 0; i < records.size(); i++) {
       labelCounts[records.label(i)]++;
       Template.Encoded encoded =

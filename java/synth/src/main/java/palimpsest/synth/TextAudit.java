@@ -180,7 +180,8 @@ public final class TextAudit {
    */
   Result run(Path temporary, SynthesisListener listener) {
     Synthesis.Data own = Synthesis.data(source, template, plan.maxTokens());
-    try (Kernels kernels = Synthesis.kernels(execution);
+    try (own;
+        Kernels kernels = Synthesis.kernels(execution);
         Decoder decoder = new Decoder(folder, kernels, true, plan.maxTokens());
         TensorArena arena = new TensorArena();
         SecretKey key = SecretKey.fromOperatingSystem()) {
@@ -195,8 +196,6 @@ public final class TextAudit {
       List<String> synthetic = sample(decoder, adapter, labels, listener);
       List<String> ordinary = ordinary(untuned, synthetic.size(), listener);
       return result(coins, scores(tokenizer, canaries, synthetic, ordinary), synthetic.size());
-    } finally {
-      own.erase();
     }
   }
 

@@ -10,12 +10,14 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -25,6 +27,7 @@ import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.AdapterFolder;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.tensor.TensorArena;
+import palimpsest.engine.train.Example;
 import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.engine.weights.ModelFileException;
 import palimpsest.engine.weights.Safetensors;
@@ -37,6 +40,7 @@ import palimpsest.privacy.Waiver;
 import palimpsest.synth.text.InputException;
 import palimpsest.synth.text.Labels;
 import palimpsest.synth.text.RecordOptions;
+import palimpsest.synth.text.Records;
 
 /** The whole job on a tiny model. */
 class SynthesisTest {
@@ -54,6 +58,28 @@ class SynthesisTest {
 
   private static long steps(List<LedgerRecord> ledger) {
     return ledger.stream().filter(LedgerRecord.Step.class::isInstance).count();
+  }
+
+  @Test
+  void textsAreOverwrittenOnceTheyAreTokensAndTokensAtTheEnd() {
+    Synthesis.Source source = setting.source();
+    Records records =
+        Records.read(source.file(), source.options().withMaxTokens(32), source.labels());
+    List<byte[]> texts = IntStream.range(0, records.size()).mapToObj(records::text).toList();
+    List<int[]> tokens;
+    try (ModelFolder model = ModelFolder.open(setting.model());
+        Synthesis.Data data =
+            Synthesis.encode(
+                records,
+                source.labels().size(),
+                Synthesis.template(
+                    model, Synthesis.tokenizer(model), source.labels(), TinySetting.PROMPT),
+                32)) {
+      tokens = data.examples().stream().map(Example::tokens).toList();
+      assertTrue(tokens.stream().flatMapToInt(Arrays::stream).anyMatch(token -> token != 0));
+    }
+    assertTrue(texts.stream().allMatch(text -> Arrays.equals(text, new byte[text.length])));
+    assertTrue(tokens.stream().flatMapToInt(Arrays::stream).allMatch(token -> token == 0));
   }
 
   @Test

@@ -480,8 +480,7 @@ class RecordsTest {
   void equalRecordsAllCount() throws IOException {
     Path csv = file("d.csv", "label,text\na,same\na,same\nb,other\na,same\n");
     assertEquals(
-        List.of("0:same", "0:same", "1:other", "0:same"),
-        lines(Records.read(csv, TEXT_LABEL, AB)));
+        List.of("0:same", "0:same", "1:other", "0:same"), lines(Records.read(csv, TEXT_LABEL, AB)));
   }
 
   /** Names of one hash, of which the parser would refuse more than it can tell apart quickly. */
