@@ -11,7 +11,9 @@ import java.util.Set;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 
@@ -38,6 +40,8 @@ class HygieneTest {
           Pattern.CASE_INSENSITIVE);
   private static final Pattern FAULT = Pattern.compile("\\| (R\\d\\d) \\|[^|]*\\| (.*) \\|");
   private static final int FAULTS = 44;
+  private static final Pattern IS_TEST =
+      Pattern.compile("@(Test|ParameterizedTest|TestFactory|RepeatedTest|Property|Example)\\b");
   private static final Pattern CLAIM = Pattern.compile("`(\\w+Test)\\.(\\w+)`");
 
   @Test
@@ -93,7 +97,10 @@ class HygieneTest {
     assertTrue(claims > 0, document + " names no test");
   }
 
-  /** A lemma or a row of a table in the privacy document names its test, or says "not covered". */
+  /**
+   * A lemma, a row of a table and, from the proofs on, each paragraph of the privacy document names
+   * its test, or says "not covered". What a paragraph that ends in a colon claims stands below it.
+   */
   @Test
   void everyClaimOfThePrivacyDocumentHasATest() {
     List<String> bare = new ArrayList<>();
@@ -115,6 +122,19 @@ class HygieneTest {
       }
     }
     assertEquals(List.of(), bare, "claims without a test");
+    assertEquals(List.of(), bareParagraphs(), "paragraphs without a test");
+  }
+
+  private static List<String> bareParagraphs() {
+    String text = String.join("\n", Repository.lines(Path.of("docs/privacy.md")));
+    int from = text.indexOf("\n## Why it holds");
+    int to = text.indexOf("\n## A second reading");
+    assertTrue(0 < from && from < to, "the sections of the privacy document");
+    return Stream.of(text.substring(from, to).split("\n\n+"))
+        .map(String::strip)
+        .filter(paragraph -> !paragraph.startsWith("##") && !paragraph.endsWith(":"))
+        .filter(paragraph -> !CLAIM.matcher(paragraph).find())
+        .toList();
   }
 
   /** Every numbered fault has a test that carries its number, or says why there is none yet. */
@@ -151,11 +171,44 @@ class HygieneTest {
   }
 
   private static boolean hasTest(String type, String method) {
-    Pattern declaration = Pattern.compile("\\bvoid " + method + "\\(");
     return Repository.files().stream()
         .filter(file -> file.toString().contains("src/test/java") && file.endsWith(type + ".java"))
-        .anyMatch(file ->
-            Repository.lines(file).stream().anyMatch(line -> declaration.matcher(line).find()));
+        .anyMatch(file -> hasTest(Repository.lines(file), method));
+  }
+
+  /** Whether the method is declared there under annotations that make it run. */
+  private static boolean hasTest(List<String> lines, String method) {
+    for (int i = 0; i < lines.size(); i++) {
+      if (lines.get(i).contains(" void " + method + "(")) {
+        int first = i;
+        while (first > 0 && !lines.get(first - 1).isBlank()) {
+          first--;
+        }
+        String above = String.join("\n", lines.subList(first, i));
+        return IS_TEST.matcher(above).find() && !above.contains("@Disabled");
+      }
+    }
+    return false;
+  }
+
+  /** Every numbered fault that has a test is planted as well. */
+  @Test
+  void everyNumberedFaultWithATestIsPlanted() {
+    Set<String> planted =
+        Repository.files().stream()
+            .filter(file -> file.startsWith("mutations") && file.toString().endsWith(".patch"))
+            .flatMap(file -> Repository.lines(file).stream())
+            .filter(line -> line.startsWith("# fault: "))
+            .map(line -> line.substring("# fault: ".length()).strip())
+            .collect(Collectors.toSet());
+    List<String> missing =
+        Repository.lines(Path.of("docs/faults.md")).stream()
+            .map(FAULT::matcher)
+            .filter(row -> row.matches() && !row.group(2).startsWith("not yet: "))
+            .map(row -> row.group(1))
+            .filter(number -> !planted.contains(number))
+            .toList();
+    assertEquals(List.of(), missing, "numbered faults that no patch in mutations/ plants");
   }
 
   @Test

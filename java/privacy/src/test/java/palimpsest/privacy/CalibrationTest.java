@@ -47,7 +47,7 @@ class CalibrationTest {
   }
 
   @ParameterizedTest
-  @ValueSource(doubles = {0, -1, Double.NaN, Double.POSITIVE_INFINITY})
+  @ValueSource(doubles = {0, -1, Double.NaN, 101, Double.POSITIVE_INFINITY})
   void aTargetOutsideItsRangeIsRefused(double target) {
     MechanismSpec spec = Settings.of(0.1, 3, 10, 1e-6);
     assertThrows(IllegalArgumentException.class, () -> Calibration.calibrate(spec, target));

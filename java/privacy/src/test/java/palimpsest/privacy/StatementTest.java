@@ -104,6 +104,15 @@ class StatementTest {
   }
 
   @Test
+  void anEpsilonWithoutOddsSaysNothing() {
+    EpsilonBracket run = new EpsilonBracket(799, 800, 900);
+    Statement statement =
+        new Statement(
+            "visits", "base", spec(), 800, Optional.empty(), run, run, false, Set.of(), HEAD);
+    assertTrue(statement.text().contains("What this means. Nothing:"), statement.text());
+  }
+
+  @Test
   void theOddsAndTheGuessAreThoseOfTheBound() {
     String text = statement(spec(), false, Set.of()).text();
     assertTrue(text.contains("at most 3.437 times that"), text);

@@ -12,8 +12,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import palimpsest.engine.weights.BoundedJson;
 import palimpsest.engine.weights.AtomicFiles;
+import palimpsest.engine.weights.BoundedJson;
 import palimpsest.engine.weights.ModelFileException;
 import palimpsest.synth.text.Labels;
 

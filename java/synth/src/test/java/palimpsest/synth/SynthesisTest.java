@@ -369,6 +369,23 @@ class SynthesisTest {
   }
 
   @Test
+  void theCapIsLoweredByItsDeltaAlone() {
+    setting.run(4, 3, 0, false, SynthesisListener.silent());
+    try (Ledger ledger = Ledger.open(StateFolder.ledgers(setting.state()), "notes")) {
+      ledger.setCap(500, 0.5);
+    }
+    Synthesis.Destination lowering =
+        new Synthesis.Destination(
+            folder.resolve("second"), false, setting.state(), OptionalDouble.of(500), false);
+    run(setting.source(), TinySetting.settings(4, 3), lowering);
+    try (Ledger ledger = Ledger.open(StateFolder.ledgers(setting.state()), "notes")) {
+      LedgerRecord.Cap cap = ledger.cap().orElseThrow();
+      assertEquals(500, cap.epsilon());
+      assertTrue(cap.delta() < 0.5, cap::toString);
+    }
+  }
+
+  @Test
   void aPersonIsProtectedAsOneWhateverTheNoise() throws IOException {
     Files.writeString(
         folder.resolve("who.csv"), "label,text,who\nred,one,ann\nblue,two,ann\nred,three,bob\n");
