@@ -5,11 +5,12 @@ set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
-set(PALIMPSEST_TIERS portable avx2 avx512 avx512bf16)
+set(PALIMPSEST_TIERS portable avx2 avx512 avx512bf16 amx)
 set(PALIMPSEST_FLAGS_portable -march=x86-64)
 set(PALIMPSEST_FLAGS_avx2 -march=x86-64-v3)
 set(PALIMPSEST_FLAGS_avx512 -march=x86-64-v4)
 set(PALIMPSEST_FLAGS_avx512bf16 -march=x86-64-v4 -mavx512bf16)
+set(PALIMPSEST_FLAGS_amx -march=x86-64-v4 -mavx512bf16 -mamx-tile -mamx-bf16)
 
 # -ffp-contract=off: a multiply and an add are fused only where a kernel says so. What the compiler fuses may differ
 # between a full tile and its edge, and then a batch mate could change an example's bits.

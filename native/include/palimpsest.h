@@ -15,7 +15,8 @@ enum palimpsest_tier {
   PALIMPSEST_PORTABLE = 0,
   PALIMPSEST_AVX2 = 1,
   PALIMPSEST_AVX512 = 2,
-  PALIMPSEST_AVX512BF16 = 3
+  PALIMPSEST_AVX512BF16 = 3,
+  PALIMPSEST_AMX = 4
 };
 
 typedef struct palimpsest_kernels {

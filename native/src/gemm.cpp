@@ -27,26 +27,6 @@ struct Tile {
   int next_lines;
 };
 
-template <int V>
-PALIMPSEST_INLINE void store_row(const vf (&c)[V], void* y, bool y_bf16, int64_t offset,
-                                 int columns) {
-  PALIMPSEST_UNROLL for (int v = 0; v < V; v++) {
-    int n = columns - v * kWidth;
-    int64_t at = offset + v * kWidth;
-    if (n >= kWidth) {
-      if (y_bf16)
-        store(static_cast<bf16*>(y) + at, c[v]);
-      else
-        store(static_cast<float*>(y) + at, c[v]);
-    } else if (n > 0) {
-      if (y_bf16)
-        store(static_cast<bf16*>(y) + at, c[v], n);
-      else
-        store(static_cast<float*>(y) + at, c[v], n);
-    }
-  }
-}
-
 template <class T, int R, int V>
 __attribute__((noinline)) void run_tile(const Tile<T>& tile) {
   for (int i = 0; i < tile.next_lines; i++) __builtin_prefetch(tile.next + 64 * i, 0, 2);
@@ -232,9 +212,11 @@ void outer(const T* a, int64_t lda, int64_t m, const T* b, int64_t ldb, int64_t 
 template void gemm<float>(const float*, int64_t, int64_t, int64_t, const float*, const float*,
                           int64_t, int64_t, const float*, const float*, float, int64_t, void*, bool,
                           int64_t, bool);
+#if !defined(__AMX_BF16__)  // gemm_tiles.cpp has it there
 template void gemm<bf16>(const bf16*, int64_t, int64_t, int64_t, const bf16*, const bf16*, int64_t,
                          int64_t, const bf16*, const float*, float, int64_t, void*, bool, int64_t,
                          bool);
+#endif
 template void outer<float>(const float*, int64_t, int64_t, const float*, int64_t, int64_t, int64_t,
                            int64_t, float*, int64_t, bool, bool);
 template void outer<bf16>(const bf16*, int64_t, int64_t, const bf16*, int64_t, int64_t, int64_t,

@@ -21,7 +21,6 @@ inline constexpr int kPanel = kVectors * kWidth;
 // A panel's block of k: half of a 1 MB second-level cache holds 256 rows of it.
 inline constexpr int64_t kBlock = 1024;
 
-#define PALIMPSEST_INLINE inline __attribute__((always_inline))
 #if defined(__SANITIZE_ADDRESS__)
 #define PALIMPSEST_UNROLL  // checks many times over, which would take minutes to compile
 #else
@@ -98,12 +97,39 @@ constexpr int64_t padded_k(int64_t k) {
   return sizeof(T) == 2 ? (k + 1) / 2 * 2 : k;
 }
 
+// The first `columns` of V vectors to element `offset` of y.
+template <int V>
+PALIMPSEST_INLINE void store_row(const vf (&c)[V], void* y, bool y_bf16, int64_t offset,
+                                 int columns) {
+  PALIMPSEST_UNROLL for (int v = 0; v < V; v++) {
+    int n = columns - v * kWidth;
+    int64_t at = offset + v * kWidth;
+    if (n >= kWidth) {
+      if (y_bf16)
+        store(static_cast<bf16*>(y) + at, c[v]);
+      else
+        store(static_cast<float*>(y) + at, c[v]);
+    } else if (n > 0) {
+      if (y_bf16)
+        store(static_cast<bf16*>(y) + at, c[v], n);
+      else
+        store(static_cast<float*>(y) + at, c[v], n);
+    }
+  }
+}
+
 // y (+)= alpha * (x w + u f) + bias, as in kernels.def. With alpha other than 1 or y in bfloat16, k
 // is one block.
 template <class T>
 void gemm(const T* x, int64_t ldx, int64_t rows, int64_t ins, const T* w, const T* u, int64_t ldu,
           int64_t rank, const T* f, const float* bias, float alpha, int64_t outs, void* y,
           bool y_bf16, int64_t ldy, bool add);
+#if defined(__AMX_BF16__)
+template <>
+void gemm(const bf16* x, int64_t ldx, int64_t rows, int64_t ins, const bf16* w, const bf16* u,
+          int64_t ldu, int64_t rank, const bf16* f, const float* bias, float alpha, int64_t outs,
+          void* y, bool y_bf16, int64_t ldy, bool add);
+#endif
 
 // out (+)= sum over t in [from, to) of a[t]^T b[t] in float; out is [m, n], or [n, m] if
 // transposed. Every element is one chain over t that starts at `from`: the example's first row.

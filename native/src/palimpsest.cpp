@@ -1,6 +1,10 @@
 // What is common to all tiers: which tier runs here, the tables, the last error.
 #include "palimpsest.h"
 
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <cstring>
 
@@ -9,7 +13,16 @@ namespace palimpsest {
 namespace {
 thread_local const char* last_error = "";
 
-constexpr const char* kTierNames[] = {"portable", "avx2", "avx512", "avx512bf16"};
+constexpr const char* kTierNames[] = {"portable", "avx2", "avx512", "avx512bf16", "amx"};
+
+// Whether the processor has tile registers for bfloat16 and Linux lets this process use them.
+bool may_use_tiles() {
+  constexpr unsigned kTileAndBf16 = 1u << 24 | 1u << 22;
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;
+  unsigned a, b, c, d;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & kTileAndBf16) == kTileAndBf16 &&
+         syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
 
 int supported_tier() {
   __builtin_cpu_init();
@@ -17,7 +30,9 @@ int supported_tier() {
   if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
       !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
     return PALIMPSEST_AVX2;
-  return __builtin_cpu_supports("avx512bf16") ? PALIMPSEST_AVX512BF16 : PALIMPSEST_AVX512;
+  if (!__builtin_cpu_supports("avx512bf16")) return PALIMPSEST_AVX512;
+  static const bool tiles = may_use_tiles();
+  return tiles ? PALIMPSEST_AMX : PALIMPSEST_AVX512BF16;
 }
 }  // namespace
 
@@ -32,7 +47,7 @@ int fail(int status, const char* text) {
   extern const int kPanelWidth;             \
   double peak(int type, double seconds);    \
   }
-TIER(portable) TIER(avx2) TIER(avx512) TIER(avx512bf16)
+TIER(portable) TIER(avx2) TIER(avx512) TIER(avx512bf16) TIER(amx)
 #undef TIER
 
 }  // namespace palimpsest
@@ -60,6 +75,8 @@ EXPORT const palimpsest_kernels* palimpsest_kernels_of(int tier) {
       return &avx512::kKernels;
     case PALIMPSEST_AVX512BF16:
       return &avx512bf16::kKernels;
+    case PALIMPSEST_AMX:
+      return &amx::kKernels;
     default:
       return nullptr;
   }
@@ -76,6 +93,8 @@ EXPORT int palimpsest_panel_width(int tier) {
       return avx512::kPanelWidth;
     case PALIMPSEST_AVX512BF16:
       return avx512bf16::kPanelWidth;
+    case PALIMPSEST_AMX:
+      return amx::kPanelWidth;
     default:
       return 0;
   }
@@ -102,7 +121,9 @@ EXPORT double palimpsest_peak(int tier, int type, double seconds) {
       return avx2::peak(type, seconds);
     case PALIMPSEST_AVX512:
       return avx512::peak(type, seconds);
-    default:
+    case PALIMPSEST_AVX512BF16:
       return avx512bf16::peak(type, seconds);
+    default:
+      return amx::peak(type, seconds);
   }
 }

@@ -3,6 +3,9 @@
 #include <chrono>
 
 #include "simd.h"
+#if defined(__AMX_BF16__)
+#include "tiles.h"
+#endif
 
 PALIMPSEST_BEGIN
 
@@ -14,9 +17,27 @@ PALIMPSEST_BEGIN
 
 namespace {
 
+#if defined(__AMX_BF16__)
+// 1000 rounds of the four products that share two tiles of rows and two of weights, on zeros.
+double thousand_rounds_of_tiles() {
+  Shapes shapes;
+  shapes.set(2 * kTile);
+  for (int i = 0; i < 1000; i++) {
+    multiply_tiles<0, 4, 6>();
+    multiply_tiles<1, 4, 7>();
+    multiply_tiles<2, 5, 6>();
+    multiply_tiles<3, 5, 7>();
+  }
+  return 4 * 2.0 * kTile * kTile * kDepth;
+}
+#endif
+
 // 1000 rounds of twelve independent chains on zeros; returns the FLOP of a round.
 double thousand_rounds([[maybe_unused]] int type) {
   long rounds = 1000;
+#if defined(__AMX_BF16__)
+  if (type == PALIMPSEST_BF16) return thousand_rounds_of_tiles();
+#endif
 #if defined(__AVX512F__)
 #define PALIMPSEST_FMA(i) "vfmadd231ps %%zmm14,%%zmm15,%%zmm" #i "\n"
 #define PALIMPSEST_DOT(i) "vdpbf16ps %%zmm14,%%zmm15,%%zmm" #i "\n"

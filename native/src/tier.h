@@ -25,6 +25,8 @@ struct bf16 {
   }                    \
   }
 
+#define PALIMPSEST_INLINE inline __attribute__((always_inline))
+
 #define PALIMPSEST_REQUIRE(condition)                                                \
   do {                                                                               \
     if (!(condition)) return fail(PALIMPSEST_BAD_ARGUMENT, "not true: " #condition); \

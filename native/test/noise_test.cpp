@@ -22,6 +22,7 @@ NOISE_TIER(portable)
 NOISE_TIER(avx2)
 NOISE_TIER(avx512)
 NOISE_TIER(avx512bf16)
+NOISE_TIER(amx)
 
 namespace palimpsest {
 int fail(int status, const char*) { return status; }
@@ -217,9 +218,12 @@ int main() {
   bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                 __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+  bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
   const Tier tiers[] = {{"portable", palimpsest::portable::noise_accumulate, true},
                         {"avx2", palimpsest::avx2::noise_accumulate, avx2},
-                        {"avx512", palimpsest::avx512::noise_accumulate, avx512}};
+                        {"avx512", palimpsest::avx512::noise_accumulate, avx512},
+                        {"avx512bf16", palimpsest::avx512bf16::noise_accumulate, bf16},
+                        {"amx", palimpsest::amx::noise_accumulate, bf16}};
   uint32_t key[8];
   fill_key(key);
   for (const Tier& tier : tiers) {

@@ -44,7 +44,24 @@ record Machine(String processor, Set<String> flags, long memoryBytes, long freeM
             "avx512cd",
             "avx512dq",
             "avx512vl",
-            "avx512_bf16"));
+            "avx512_bf16")),
+    AMX(
+        List.of(
+            "avx2",
+            "fma",
+            "f16c",
+            "bmi1",
+            "bmi2",
+            "movbe",
+            "abm",
+            "avx512f",
+            "avx512bw",
+            "avx512cd",
+            "avx512dq",
+            "avx512vl",
+            "avx512_bf16",
+            "amx_tile",
+            "amx_bf16"));
 
     private final List<String> needs;
 

@@ -34,6 +34,7 @@ class MachineTest {
     assertEquals(List.of(), machine.missing(Machine.Tier.PORTABLE));
     assertEquals(List.of(), machine.missing(Machine.Tier.AVX512));
     assertEquals(List.of("avx512_bf16"), machine.missing(Machine.Tier.AVX512BF16));
+    assertEquals(List.of("avx512_bf16", "amx_tile", "amx_bf16"), machine.missing(Machine.Tier.AMX));
   }
 
   @Test

@@ -116,7 +116,7 @@ public final class KernelBenchmark implements AutoCloseable {
     Spread spread = Spread.of(seconds);
     return Measurement.of(
             kernel.name(),
-            kernels.compute().name().toLowerCase(Locale.ROOT),
+            kernels.compute().name().toLowerCase(Locale.ROOT) + " " + kernels.tier(),
             1,
             spread,
             kernel.work() / spread.median() / 1e9,

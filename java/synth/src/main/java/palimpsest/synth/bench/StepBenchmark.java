@@ -53,7 +53,7 @@ public final class StepBenchmark {
       LoraStep.Shape shape,
       double flops) {
     Spread seconds = timing.seconds(workload);
-    String type = kernels.compute().name().toLowerCase(Locale.ROOT);
+    String type = kernels.compute().name().toLowerCase(Locale.ROOT) + " " + kernels.tier();
     return Measurement.of(
             name,
             type,

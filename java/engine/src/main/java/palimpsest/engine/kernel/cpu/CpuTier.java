@@ -10,7 +10,8 @@ public enum CpuTier {
   PORTABLE,
   AVX2,
   AVX512,
-  AVX512BF16;
+  AVX512BF16,
+  AMX;
 
   @Override
   public String toString() {
