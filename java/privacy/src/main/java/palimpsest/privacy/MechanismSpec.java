@@ -31,8 +31,8 @@ import java.util.Objects;
  * @param unit whose presence is protected; it says what the guarantee is about, so it never follows
  *     from a number
  * @param recordsPerUser records that one protected unit may own: 1 when the unit is a record; at
- *     least 1 when it is a user, whose surplus records were dropped by a rule that does not look at
- *     the data
+ *     most {@link #MOST_RECORDS_PER_USER} when it is a user, whose surplus records were dropped by
+ *     a rule that does not look at the data
  * @param nonPrivate true only for a run without noise
  */
 public record MechanismSpec(
@@ -46,6 +46,8 @@ public record MechanismSpec(
     ProtectedUnit unit,
     int recordsPerUser,
     boolean nonPrivate) {
+  /** The price of more takes minutes, and no noise that trains a model protects so many. */
+  public static final int MOST_RECORDS_PER_USER = 1000;
 
   /**
    * Checks every component; throws {@link IllegalArgumentException} naming the first that is out of
@@ -72,7 +74,11 @@ public record MechanismSpec(
         delta,
         "at least " + PrivacyLoss.MIN_DELTA + " and below 1");
     require(expectedBatch >= 1, "expected batch", expectedBatch, "at least 1");
-    require(recordsPerUser >= 1, "records per user", recordsPerUser, "at least 1");
+    require(
+        recordsPerUser >= 1 && recordsPerUser <= MOST_RECORDS_PER_USER,
+        "records per user",
+        recordsPerUser,
+        "1 to " + MOST_RECORDS_PER_USER);
     require(
         unit == ProtectedUnit.USER || recordsPerUser == 1,
         "records per user",

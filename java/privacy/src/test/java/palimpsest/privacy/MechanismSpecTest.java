@@ -110,6 +110,7 @@ class MechanismSpecTest {
     MechanismSpec good = spec(1, 1, 5, 1, 1e-6);
     assertThrows(IllegalArgumentException.class, () -> good.withSteps(-1));
     assertThrows(IllegalArgumentException.class, () -> good.withUnit(ProtectedUnit.USER, 0));
+    assertThrows(IllegalArgumentException.class, () -> good.withUnit(ProtectedUnit.USER, 1001));
     assertThrows(IllegalArgumentException.class, () -> MechanismSpec.thresholdFor(0, 10));
     assertThrows(IllegalArgumentException.class, () -> MechanismSpec.thresholdFor(11, 10));
     assertThrows(
