@@ -118,7 +118,7 @@ PALIMPSEST_INLINE void store_row(const vf (&c)[V], void* y, bool y_bf16, int64_t
   }
 }
 
-// y (+)= alpha * (x w + u f) + bias, as in kernels.def. With alpha other than 1 or y in bfloat16, k
+// y (+)= alpha * (x w + u f + bias), as in kernels.def. With alpha other than 1 or y in bfloat16, k
 // is one block.
 template <class T>
 void gemm(const T* x, int64_t ldx, int64_t rows, int64_t ins, const T* w, const T* u, int64_t ldu,

@@ -111,8 +111,8 @@ void start_sums(const Group& group, Sums& sums) {
 void finish_sums(const Group& group, const Sums& sums) {
   const vf alpha = splat(group.alpha);
   for (int i = 0; i < group.rows; i++) {
-    vf c[kVectors];
-    for (int v = 0; v < kVectors; v++) c[v] = load(sums[i] + v * kWidth) * alpha;
+    vf c[kVectors] = {};
+    for (int v = 0; v * kWidth < group.columns; v++) c[v] = load(sums[i] + v * kWidth) * alpha;
     store_row<kVectors>(c, group.y, group.y_bf16, i * group.ldy, group.columns);
   }
 }

@@ -26,10 +26,8 @@ bool may_use_tiles() {
 
 int supported_tier() {
   __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return PALIMPSEST_PORTABLE;
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
-    return PALIMPSEST_AVX2;
+  if (!__builtin_cpu_supports("x86-64-v3")) return PALIMPSEST_PORTABLE;
+  if (!__builtin_cpu_supports("x86-64-v4")) return PALIMPSEST_AVX2;
   if (!__builtin_cpu_supports("avx512bf16")) return PALIMPSEST_AVX512;
   static const bool tiles = may_use_tiles();
   return tiles ? PALIMPSEST_AMX : PALIMPSEST_AVX512BF16;

@@ -61,7 +61,7 @@ final class DemoCommand extends Verb {
       defaultValue = "8",
       paramLabel = "E",
       converter = EpsilonConverter.class,
-      description = "Target epsilon (default 8); inf shows what goes wrong without privacy.")
+      description = "Target epsilon (default 8); inf trains without privacy.")
   private double epsilon;
 
   @Option(

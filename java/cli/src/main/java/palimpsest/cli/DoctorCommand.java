@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import palimpsest.engine.kernel.cpu.CpuLibrary;
 import palimpsest.engine.model.ModelCache;
 import picocli.CommandLine.Command;
 
@@ -26,6 +27,7 @@ final class DoctorCommand extends Verb {
     report.put("processor", machine.processor());
     report.put("cores", Runtime.getRuntime().availableProcessors());
     report.put("instruction sets", instructionSets(machine));
+    report.put("kernels in use", kernelsInUse());
     report.put("memory GiB", gib(machine.memoryBytes()));
     report.put("memory free GiB", gib(machine.freeMemoryBytes()));
     report.put("Java heap limit GiB", gib(Runtime.getRuntime().maxMemory()));
@@ -37,6 +39,15 @@ final class DoctorCommand extends Verb {
     report.put("models", models);
     print(keyed(report), text(report));
     return ExitCode.DONE;
+  }
+
+  /** What the system grants and PALIMPSEST_MAX_TIER allows of what the processor has. */
+  private static String kernelsInUse() {
+    try {
+      return CpuLibrary.get().bestTier().toString();
+    } catch (IllegalStateException e) {
+      return "none: " + e.getMessage();
+    }
   }
 
   private static Map<String, String> instructionSets(Machine machine) {

@@ -19,17 +19,20 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * libpalimpsest.so, loaded once: from the system property {@code palimpsest.native} if set, else
  * from the jar, unpacked into the cache under the hash of its contents.
  */
 public final class CpuLibrary {
+  private static final String MAX_TIER = "PALIMPSEST_MAX_TIER";
   private static final String RESOURCE = "/native/linux-x86_64/libpalimpsest.so";
 
   private final SymbolLookup symbols;
@@ -89,12 +92,24 @@ public final class CpuLibrary {
     return Linker.nativeLinker().downcallHandle(symbols.findOrThrow(name), descriptor);
   }
 
-  /** The best tier of this processor, capped by the environment variable PALIMPSEST_MAX_TIER. */
+  /**
+   * The best tier of this processor, capped by the environment variable PALIMPSEST_MAX_TIER.
+   *
+   * @throws IllegalStateException if that names no tier
+   */
   public CpuTier bestTier() {
+    requireTier(System.getenv(MAX_TIER));
     try {
       return CpuTier.values()[(int) bestTier.invokeExact()];
     } catch (Throwable t) {
       throw rethrow(t);
+    }
+  }
+
+  static void requireTier(String cap) {
+    if (cap != null && Stream.of(CpuTier.values()).noneMatch(tier -> tier.toString().equals(cap))) {
+      throw new IllegalStateException(
+          MAX_TIER + " is '" + cap + "'; it must be one of " + Arrays.toString(CpuTier.values()));
     }
   }
 
