@@ -149,14 +149,16 @@ final class LedgerShowCommand extends Verb {
                     isPrivate ? "" : ", NOT PRIVATE"));
       }
       releases.forEach(release -> text.append("release: ").append(release.what()).append('\n'));
-      text.append(
-          "spent: epsilon %s at delta %s (if no run was planned or given up in view of what was"
-              .formatted(Numbers.upper(spent.upper()), delta));
-      text.append(" released or stored before)");
+      text.append("spent: epsilon %s at delta %s".formatted(Numbers.upper(spent.upper()), delta));
       cap.ifPresent(limit ->
           text.append(
               "; the owner's cap is %s at delta %s"
                   .formatted(Numbers.lower(limit.epsilon()), limit.delta())));
+      if (!runs.isEmpty()) {
+        text.append(
+            "%nif no run was planned or given up in view of what was released or stored before"
+                .formatted());
+      }
       return text.toString();
     }
   }
