@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * Processor and memory as Linux describes them.
@@ -15,58 +16,19 @@ record Machine(String processor, Set<String> flags, long memoryBytes, long freeM
   /** The instruction-set tiers for which the native kernels are compiled, lowest first. */
   enum Tier {
     PORTABLE(List.of()),
-    AVX2(List.of("avx2", "fma", "f16c", "bmi1", "bmi2", "movbe", "abm")),
-    AVX512(
-        List.of(
-            "avx2",
-            "fma",
-            "f16c",
-            "bmi1",
-            "bmi2",
-            "movbe",
-            "abm",
-            "avx512f",
-            "avx512bw",
-            "avx512cd",
-            "avx512dq",
-            "avx512vl")),
-    AVX512BF16(
-        List.of(
-            "avx2",
-            "fma",
-            "f16c",
-            "bmi1",
-            "bmi2",
-            "movbe",
-            "abm",
-            "avx512f",
-            "avx512bw",
-            "avx512cd",
-            "avx512dq",
-            "avx512vl",
-            "avx512_bf16")),
-    AMX(
-        List.of(
-            "avx2",
-            "fma",
-            "f16c",
-            "bmi1",
-            "bmi2",
-            "movbe",
-            "abm",
-            "avx512f",
-            "avx512bw",
-            "avx512cd",
-            "avx512dq",
-            "avx512vl",
-            "avx512_bf16",
-            "amx_tile",
-            "amx_bf16"));
+    AVX2(PORTABLE.and("avx2", "fma", "f16c", "bmi1", "bmi2", "movbe", "abm")),
+    AVX512(AVX2.and("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")),
+    AVX512BF16(AVX512.and("avx512_bf16")),
+    AMX(AVX512BF16.and("amx_tile", "amx_bf16"));
 
     private final List<String> needs;
 
     Tier(List<String> needs) {
       this.needs = needs;
+    }
+
+    private List<String> and(String... more) {
+      return Stream.concat(needs.stream(), Stream.of(more)).toList();
     }
   }
 
