@@ -41,10 +41,10 @@ final class CheckCommand extends Verb {
     RecordOptions options = data.records();
     Optional<String> hint = Records.hint(file, options).map(words -> file + ": " + words);
     Labels labels = data.declaredLabels().orElseGet(() -> found(options, hint));
-    List<Problem> problems = Records.check(file, options, labels);
-    Map<String, Object> fields = fields(labels, problems);
+    Records.Findings findings = Records.check(file, options, labels);
+    Map<String, Object> fields = fields(labels, findings);
     hint.ifPresent(line -> fields.put("hint", line));
-    print(fields, hint.map(line -> line + "\n").orElse("") + text(labels, problems));
+    print(fields, hint.map(line -> line + "\n").orElse("") + text(labels, findings));
     return ExitCode.DONE;
   }
 
@@ -57,7 +57,8 @@ final class CheckCommand extends Verb {
     }
   }
 
-  private Map<String, Object> fields(Labels labels, List<Problem> problems) {
+  private Map<String, Object> fields(Labels labels, Records.Findings findings) {
+    List<Problem> problems = findings.problems();
     List<Map<String, Object>> rows = new ArrayList<>();
     for (Problem problem : problems.subList(0, shown(problems))) {
       Map<String, Object> row = new LinkedHashMap<>();
@@ -70,14 +71,17 @@ final class CheckCommand extends Verb {
     fields.put("private", true);
     fields.put("note", PRIVATE_FIGURES);
     fields.put("labels", labels.names());
+    fields.put("usableRecords", findings.usable());
     fields.put("counts", counts(problems));
     fields.put("problems", rows);
     return fields;
   }
 
-  private String text(Labels labels, List<Problem> problems) {
+  private String text(Labels labels, Records.Findings findings) {
+    List<Problem> problems = findings.problems();
     StringBuilder text = new StringBuilder(PRIVATE_FIGURES + "\n");
     text.append("labels: ").append(String.join(", ", labels.names())).append('\n');
+    text.append("usable records: ").append(findings.usable()).append('\n');
     if (problems.isEmpty()) {
       return text + "no problem found: a private run would use every record as it is";
     }

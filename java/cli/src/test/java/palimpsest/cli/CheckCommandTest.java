@@ -26,6 +26,7 @@ class CheckCommandTest {
     CommandLineRun run = CommandLineRun.of("check", file, "--text", "body", "--label", "queue");
     assertEquals(ExitCode.DONE, run.exitCode(), run.err());
     assertTrue(run.out().contains("labels: billing, sales"), run.out());
+    assertTrue(run.out().contains("usable records: 2\n"), run.out());
     assertTrue(run.out().contains("no problem found"), run.out());
     assertTrue(run.out().startsWith("For the owner's eyes"), run.out());
   }
@@ -38,6 +39,7 @@ class CheckCommandTest {
             "check", file, "--text", "body", "--label", "queue", "--labels", "billing,sales");
     assertEquals(ExitCode.DONE, run.exitCode(), run.err());
     assertTrue(run.out().contains("line 3: no text"), run.out());
+    assertTrue(run.out().contains("usable records: 1\n"), run.out());
     assertTrue(run.out().contains("line 4: its label is not on the list"), run.out());
     assertFalse(run.out().contains("Jane") || run.out().contains("Unheard"), run.out());
   }
@@ -46,6 +48,7 @@ class CheckCommandTest {
   void programsGetLinesAndCounts() throws IOException {
     String file = file("a.jsonl", "{\"t\":\"x\"}\nnonsense\n" + "{\"u\":1}\n".repeat(30));
     JsonNode some = json(CommandLineRun.of("check", file, "--text", "t", "--json"));
+    assertEquals(1, some.get("usableRecords").asInt());
     assertEquals(20, some.get("problems").size());
     assertEquals(2, some.get("problems").get(0).get("line").asInt());
     assertTrue(some.get("problems").get(0).get("dropped").asBoolean());
@@ -75,6 +78,7 @@ class CheckCommandTest {
   void usersOverTheirLimitAreCounted() throws IOException {
     String file = file("a.tsv", "who\twhat\nann\tone\nann\ttwo\nbob\tthree\n");
     CommandLineRun run = CommandLineRun.of("check", file, "--text", "what", "--user", "who");
+    assertTrue(run.out().contains("usable records: 2\n"), run.out());
     assertTrue(run.out().contains("line 3: its user already has"), run.out());
   }
 

@@ -45,19 +45,31 @@ public final class Records {
   }
 
   /**
-   * What a private run would repair or drop, for the owner alone: line numbers and kinds, no text;
-   * the first {@value #MAX_PROBLEMS}.
+   * How many records a private run would use and what it would repair or drop, for the owner alone.
    *
    * @throws InputException if the file as such cannot be used
    */
-  public static List<Problem> check(Path path, RecordOptions options, Labels labels) {
+  public static Findings check(Path path, RecordOptions options, Labels labels) {
     List<Problem> problems = new ArrayList<>();
     Records records = new Records();
     scan(path, options, labels, records, problems, MAX_PROBLEMS);
     if (records.texts.isEmpty() && problems.isEmpty()) {
       throw new InputException(path + ": has no records; give a file with records");
     }
-    return problems;
+    return new Findings(records.texts.size(), problems);
+  }
+
+  /**
+   * What the owner of a file learns of it. Private.
+   *
+   * @param usable records that a private run would use
+   * @param problems line numbers and kinds, no text: the first {@value Records#MAX_PROBLEMS}
+   */
+  public record Findings(int usable, List<Problem> problems) {
+    /** Copies the list. */
+    public Findings {
+      problems = List.copyOf(problems);
+    }
   }
 
   /**

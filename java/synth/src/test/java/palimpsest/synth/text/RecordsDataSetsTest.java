@@ -30,7 +30,7 @@ class RecordsDataSetsTest {
             .filter(i -> Utf8.decode(records.text(i)).indexOf('\t') >= 0)
             .count();
     assertTrue(withTab > 0);
-    assertEquals(List.of(), Records.check(path, options, labels));
+    assertEquals(List.of(), Records.check(path, options, labels).problems());
   }
 
   @Test
@@ -58,7 +58,7 @@ class RecordsDataSetsTest {
     assertEquals(5452, records.size());
     assertEquals(86, counts(records, labels)[0]);
     assertEquals(labels.names(), Labels.fromData(path, options).names());
-    List<Problem> problems = Records.check(path, options, labels);
+    List<Problem> problems = Records.check(path, options, labels).problems();
     assertTrue(!problems.isEmpty());
     assertTrue(problems.stream().allMatch(p -> p.kind() == Problem.Kind.BROKEN_ENCODING));
   }

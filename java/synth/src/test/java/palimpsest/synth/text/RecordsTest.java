@@ -73,7 +73,7 @@ class RecordsTest {
                 + "a,3,last");
     Records records = Records.read(csv, TEXT_LABEL, AB);
     assertEquals(List.of("0:one, \"two\"\r\nthree", "1:plain \"quote\"", "0:last"), lines(records));
-    assertEquals(List.of(), Records.check(csv, TEXT_LABEL, AB));
+    assertEquals(List.of(), Records.check(csv, TEXT_LABEL, AB).problems());
   }
 
   @Test
@@ -119,7 +119,7 @@ class RecordsTest {
             "7 BAD_JSON",
             "8 BAD_JSON",
             "9 BAD_JSON"),
-        kinds(Records.check(jsonl, TEXT_LABEL, AB)));
+        kinds(Records.check(jsonl, TEXT_LABEL, AB).problems()));
   }
 
   @Test
@@ -129,7 +129,8 @@ class RecordsTest {
     RecordOptions options = RecordOptions.labelLines().withLabelUntil(":");
     assertEquals(
         List.of("0:What county ?", "1:How far ?"), lines(Records.read(lines, options, labels)));
-    assertEquals(List.of("3 MISSING_COLUMN"), kinds(Records.check(lines, options, labels)));
+    assertEquals(
+        List.of("3 MISSING_COLUMN"), kinds(Records.check(lines, options, labels).problems()));
   }
 
   @Test
@@ -147,7 +148,7 @@ class RecordsTest {
             "4 EMPTY_TEXT",
             "5 MISSING_COLUMN",
             "6 NUL_CHARACTER"),
-        kinds(Records.check(tsv, NUMBERED, AB)));
+        kinds(Records.check(tsv, NUMBERED, AB).problems()));
     RecordOptions latin = NUMBERED.withCharset(StandardCharsets.ISO_8859_1);
     assertEquals("0:bro\u00FFken", lines(Records.read(tsv, latin, AB)).get(1));
   }
@@ -160,7 +161,8 @@ class RecordsTest {
     Records records = Records.read(csv, TEXT_LABEL.withLimits(limits), AB);
     assertEquals(List.of("0:a,planted\na,plant", "1:next"), lines(records));
     assertEquals(
-        List.of("2 LONG_LINE"), kinds(Records.check(csv, TEXT_LABEL.withLimits(limits), AB)));
+        List.of("2 LONG_LINE"),
+        kinds(Records.check(csv, TEXT_LABEL.withLimits(limits), AB).problems()));
     Path tsv = file("d.tsv", "a\t" + "x".repeat(200_000) + "\nb\tnext\n");
     assertEquals(
         List.of("0:" + "x".repeat(18), "1:next"),
@@ -171,7 +173,7 @@ class RecordsTest {
   void anUnclosedQuoteIsSeenByItsOwner() throws IOException {
     Path csv = file("d.csv", "label,text\na,ok\na,\"never closed\nb,lost\n");
     assertEquals(List.of("0:ok"), lines(Records.read(csv, TEXT_LABEL, AB)));
-    assertEquals(List.of("3 UNCLOSED_QUOTE"), kinds(Records.check(csv, TEXT_LABEL, AB)));
+    assertEquals(List.of("3 UNCLOSED_QUOTE"), kinds(Records.check(csv, TEXT_LABEL, AB).problems()));
   }
 
   @Test
@@ -181,7 +183,7 @@ class RecordsTest {
     assertEquals(List.of("0:1", "0:2", "1:3", "1:5"), lines(records));
     assertEquals(
         List.of("4 UNKNOWN_LABEL", "6 OVER_USER_LIMIT"),
-        kinds(Records.check(csv, TEXT_LABEL.withUser("who", 2), AB)));
+        kinds(Records.check(csv, TEXT_LABEL.withUser("who", 2), AB).problems()));
   }
 
   @Test
@@ -197,7 +199,9 @@ class RecordsTest {
     assertEquals(List.of("0:5"), lines(Records.read(csv, byUser, AB)));
     assertEquals(
         List.of("2 NO_USER", "3 NO_USER", "4 NO_USER", "5 NO_USER"),
-        kinds(Records.check(csv, byUser, AB)).stream().filter(k -> k.endsWith("USER")).toList());
+        kinds(Records.check(csv, byUser, AB).problems()).stream()
+            .filter(k -> k.endsWith("USER"))
+            .toList());
     Path jsonl =
         file(
             "d.jsonl",
@@ -223,7 +227,7 @@ class RecordsTest {
     assertEquals(List.of("0:two"), lines(Records.read(csv, TEXT_LABEL.withUser("who", 1), AB)));
     assertEquals(
         List.of("2 LONG_LINE", "2 NO_USER"),
-        kinds(Records.check(csv, TEXT_LABEL.withUser("who", 1), AB)));
+        kinds(Records.check(csv, TEXT_LABEL.withUser("who", 1), AB).problems()));
   }
 
   /** A row is read in the same way when the rows before it are gone. */

@@ -16,6 +16,27 @@ import palimpsest.engine.tensor.TensorArena;
 
 /** {@link Linear} on native/src/linear.cpp. */
 final class LinearCpu implements Linear {
+  static final FunctionDescriptor FORWARD =
+      FunctionDescriptor.of(
+          JAVA_INT,
+          ADDRESS,
+          JAVA_LONG,
+          ADDRESS,
+          JAVA_LONG,
+          ADDRESS,
+          JAVA_LONG,
+          ADDRESS,
+          JAVA_LONG,
+          JAVA_INT,
+          ADDRESS,
+          JAVA_FLOAT,
+          JAVA_LONG,
+          JAVA_LONG,
+          ADDRESS,
+          JAVA_INT,
+          JAVA_LONG,
+          JAVA_INT);
+
   private final CpuKernels cpu;
   private final MethodHandle pack;
   private final MethodHandle forward;
@@ -43,28 +64,7 @@ final class LinearCpu implements Linear {
             FunctionDescriptor.of(
                 JAVA_INT, ADDRESS, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, ADDRESS,
                 JAVA_INT));
-    forward =
-        cpu.bind(
-            "linear_forward",
-            FunctionDescriptor.of(
-                JAVA_INT,
-                ADDRESS,
-                JAVA_LONG,
-                ADDRESS,
-                JAVA_LONG,
-                ADDRESS,
-                JAVA_LONG,
-                ADDRESS,
-                JAVA_LONG,
-                JAVA_INT,
-                ADDRESS,
-                JAVA_FLOAT,
-                JAVA_LONG,
-                JAVA_LONG,
-                ADDRESS,
-                JAVA_INT,
-                JAVA_LONG,
-                JAVA_INT));
+    forward = cpu.bind("linear_forward", FORWARD);
     exampleGrad =
         cpu.bind(
             "linear_example_grad",

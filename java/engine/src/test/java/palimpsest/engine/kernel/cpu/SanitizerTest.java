@@ -18,12 +18,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
 /**
  * What {@code palimpsest test --sanitize} would say if a kernel touched one element beside a
  * tensor: a real kernel is told of one element too many, in a process of its own, and the
- * sanitizers end it. Whole vectors and the rest at a row's end, in every tier.
+ * sanitizers end it. Whole vectors and the rest at a row's end, and a product of matrices with
+ * rests on all sides, in every tier.
  */
 @Tag("sanitizer")
 class SanitizerTest {
@@ -58,15 +60,53 @@ class SanitizerTest {
     }
   }
 
+  /** Where one element is missing in a call of {@code linear_forward}, bf16 to float. */
+  enum Shortage {
+    NONE(""),
+    ROWS("READ of size"),
+    WEIGHTS("READ of size"),
+    RESULTS(" of size");
+
+    private final String report;
+
+    Shortage(String report) {
+      this.report = report;
+    }
+
+    long of(Shortage operand) {
+      return this == operand ? 1 : 0;
+    }
+  }
+
   static Stream<Arguments> faults() {
+    return inEveryTier(Fault.values());
+  }
+
+  static Stream<Arguments> shortages() {
+    return inEveryTier(Shortage.values());
+  }
+
+  private static Stream<Arguments> inEveryTier(Enum<?>[] faults) {
     return Stream.of(CpuTier.values())
         .filter(CpuLibrary.get()::supports)
-        .flatMap(tier -> Stream.of(Fault.values()).map(fault -> Arguments.of(tier, fault)));
+        .flatMap(tier -> Stream.of(faults).map(fault -> Arguments.of(tier, fault)));
   }
 
   @ParameterizedTest
   @MethodSource("faults")
   void aFaultOfOneElementIsReported(CpuTier tier, Fault fault) throws Exception {
+    assertReported(Culprit.class, tier, fault, fault.report, "linear_round");
+  }
+
+  @ParameterizedTest
+  @MethodSource("shortages")
+  void anElementThatAProductLacksIsReported(CpuTier tier, Shortage shortage) throws Exception {
+    assertReported(Product.class, tier, shortage, shortage.report, "linear_forward");
+  }
+
+  private static void assertReported(
+      Class<?> program, CpuTier tier, Enum<?> fault, String report, String kernel)
+      throws Exception {
     Process process =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
@@ -76,19 +116,19 @@ class SanitizerTest {
                 "-Dpalimpsest.sanitizer=" + System.getProperty("palimpsest.sanitizer"),
                 "-cp",
                 System.getProperty("java.class.path"),
-                Culprit.class.getName(),
+                program.getName(),
                 tier.name(),
                 fault.name())
             .redirectErrorStream(true)
             .start();
     String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     int exit = process.waitFor();
-    if (fault == Fault.NONE) {
+    if (report.isEmpty()) {
       assertEquals(0, exit, said);
     } else {
       assertNotEquals(0, exit, said);
-      assertTrue(said.contains(fault.report), said);
-      assertTrue(said.contains("linear_round"), said);
+      assertTrue(said.contains(report), said);
+      assertTrue(said.contains(kernel), said);
     }
   }
 
@@ -127,6 +167,51 @@ class SanitizerTest {
                   MemorySegment.ofAddress(to),
                   0,
                   count);
+      System.exit(status);
+    }
+  }
+
+  /** The process with a product that lacks an element. */
+  static final class Product {
+    private static final long ROWS = 21;
+    private static final long IN = 80;
+
+    private Product() {}
+
+    public static void main(String[] arguments) throws Throwable {
+      CpuTier tier = CpuTier.valueOf(arguments[0]);
+      Shortage shortage = Shortage.valueOf(arguments[1]);
+      long panel = CpuLibrary.get().panelWidth(tier);
+      long out = 2 * panel - 3;
+      TensorArena arena = new TensorArena();
+      Tensor x = arena.allocate(DType.BF16, ROWS * IN - shortage.of(Shortage.ROWS));
+      Tensor w = arena.allocate(DType.BF16, 2 * panel * IN - shortage.of(Shortage.WEIGHTS));
+      Tensor y = arena.allocate(DType.F32, ROWS * out - shortage.of(Shortage.RESULTS));
+      int status;
+      try (CpuKernels kernels = new CpuKernels(tier, DType.BF16)) {
+        status =
+            (int)
+                CpuLibrary.get()
+                    .bind(tier, "linear_forward", LinearCpu.FORWARD)
+                    .invokeExact(
+                        x.data(),
+                        IN,
+                        w.data(),
+                        IN,
+                        MemorySegment.NULL,
+                        0L,
+                        MemorySegment.NULL,
+                        0L,
+                        kernels.typeOf(x),
+                        MemorySegment.NULL,
+                        1f,
+                        ROWS,
+                        out,
+                        y.data(),
+                        kernels.typeOf(y),
+                        out,
+                        0);
+      }
       System.exit(status);
     }
   }
