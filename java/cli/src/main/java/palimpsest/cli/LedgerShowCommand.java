@@ -6,11 +6,13 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import palimpsest.privacy.Accountant;
 import palimpsest.privacy.EpsilonBracket;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
 import palimpsest.privacy.PrivacyEvent;
+import palimpsest.privacy.Waiver;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -53,7 +55,8 @@ final class LedgerShowCommand extends Verb {
       List<Run> runs,
       List<LedgerRecord.Release> releases,
       double delta,
-      EpsilonBracket spent) {
+      EpsilonBracket spent,
+      Set<Waiver> waivers) {
 
     static Account of(List<LedgerRecord> records, Optional<Double> askedDelta) {
       LedgerRecord.Genesis genesis = only(records, LedgerRecord.Genesis.class).getFirst();
@@ -75,7 +78,8 @@ final class LedgerShowCommand extends Verb {
           starts.stream().map(start -> run(start, records)).toList(),
           only(records, LedgerRecord.Release.class),
           delta,
-          spent);
+          spent,
+          Ledger.waivers(records));
     }
 
     private static Run run(LedgerRecord.RunStart start, List<LedgerRecord> records) {
@@ -118,13 +122,20 @@ final class LedgerShowCommand extends Verb {
         row.put("rate", run.start().spec().samplingRate());
         row.put("steps", run.steps());
         row.put("planned_steps", run.start().spec().steps());
+        row.put("rows", run.start().terms().rows());
+        row.put("waivers", names(run.start().terms().waivers()));
         row.put("private", !run.start().insecure() && !run.start().spec().nonPrivate());
         row.put("ending", run.ending());
         rows.add(row);
       }
       fields.put("runs", rows);
       fields.put("releases", releases.stream().map(LedgerRecord.Release::what).toList());
+      fields.put("waivers", names(waivers));
       return fields;
+    }
+
+    private static List<String> names(Set<Waiver> waivers) {
+      return waivers.stream().sorted().map(Waiver::name).toList();
     }
 
     String text() {
@@ -135,6 +146,10 @@ final class LedgerShowCommand extends Verb {
                   genesis.dataSet(),
                   genesis.unit().name().toLowerCase(Locale.ROOT),
                   MechanismOptions.name(genesis.relation())));
+      runs.stream()
+          .map(run -> run.start().terms().rows())
+          .distinct()
+          .forEach(rows -> text.append(rows).append('\n'));
       for (Run run : runs) {
         boolean isPrivate = !run.start().insecure() && !run.start().spec().nonPrivate();
         text.append(
@@ -158,6 +173,9 @@ final class LedgerShowCommand extends Verb {
         text.append(
             "%nif no run was planned or given up in view of what was released or stored before"
                 .formatted());
+      }
+      if (!waivers.isEmpty()) {
+        text.append('\n').append(Waiver.qualification(waivers));
       }
       return text.toString();
     }

@@ -57,6 +57,62 @@ class PrivateRunTest {
         CommandLineRun.of("ledger", "show", "notes", "--state", setting.state().toString());
     assertEquals(ExitCode.DONE, shown.exitCode(), shown.err());
     assertTrue(shown.out().contains("3 of 3 steps"), shown.out());
+    assertTrue(shown.out().contains("\nrows of csv with a header\n"), shown.out());
+    assertFalse(shown.out().contains("Not covered by this total"), shown.out());
+  }
+
+  /** A sound run into another folder, perhaps with further options. */
+  private CommandLineRun again(String out, String... more) {
+    List<String> words = new ArrayList<>(List.of(sound("--out", folder.resolve(out).toString())));
+    words.addAll(List.of(more));
+    return run("train", "--out", words);
+  }
+
+  /** Only its owner knows whether a file that was edited is the data of an account. */
+  @Test
+  void whereThereAreAccountsARunNamesItsOwn() throws IOException {
+    assertEquals(ExitCode.DONE, run("train", sound()).exitCode());
+    String before = Files.readString(setting.data());
+    List<String> refusals = new ArrayList<>();
+    for (String data : List.of(before, before + "red,one more\n")) {
+      Files.writeString(setting.data(), data);
+      CommandLineRun refused = again("second");
+      assertEquals(ExitCode.BAD_INPUT, refused.exitCode(), refused.err());
+      assertEquals(1, refused.err().lines().count(), refused.err());
+      assertTrue(refused.err().contains("--name"), refused.err());
+      assertTrue(refused.err().contains("(notes)"), refused.err());
+      refusals.add(refused.err());
+    }
+    assertEquals(1, refusals.stream().distinct().count(), "whether the file changed is not told");
+    assertFalse(Files.exists(folder.resolve("second")));
+    CommandLineRun named = again("second", "--name", "notes");
+    assertEquals(ExitCode.DONE, named.exitCode(), named.err());
+    CommandLineRun shown =
+        CommandLineRun.of("ledger", "show", "notes", "--state", setting.state().toString());
+    assertEquals(2, shown.out().lines().filter(line -> line.startsWith("run ")).count());
+    assertEquals(ExitCode.DONE, again("third", "--name", "notes").exitCode());
+  }
+
+  /** What a person is, the account knows from its first run. */
+  @Test
+  void anotherColumnOfPeopleIsAnotherAccount() throws IOException {
+    List<String> lines = Files.readAllLines(setting.data());
+    StringBuilder people = new StringBuilder(lines.getFirst() + ",account,device\n");
+    for (int i = 1; i < lines.size(); i++) {
+      people.append(lines.get(i)).append(",a").append(i % 7).append(",d").append(i).append('\n');
+    }
+    Files.writeString(setting.data(), people);
+    String[] by = {"--name", "notes", "--max-records", "2", "--user"};
+    List<String> words = new ArrayList<>(List.of(by));
+    words.add("account");
+    CommandLineRun first = again("first", words.toArray(String[]::new));
+    assertEquals(ExitCode.DONE, first.exitCode(), first.err());
+    words.set(by.length, "device");
+    CommandLineRun refused = again("second", words.toArray(String[]::new));
+    assertTrue(refused.exitCode() != ExitCode.DONE, refused.out());
+    assertEquals(1, refused.err().lines().count(), refused.err());
+    assertTrue(refused.err().contains("by the person in column 'account'"), refused.err());
+    assertFalse(Files.exists(folder.resolve("second")));
   }
 
   @Test
@@ -183,6 +239,11 @@ class PrivateRunTest {
     assertEquals(ExitCode.DONE, run.exitCode(), run.err());
     JsonNode waivers = new ObjectMapper().readTree(run.out()).at("/statement/waivers");
     assertEquals("[\"SIZE_IS_PUBLIC\",\"LABELS_ARE_PUBLIC\"]", waivers.toString());
+    CommandLineRun later = again("later", "--name", "notes");
+    assertTrue(later.out().contains("Not covered by this total, in one run or more: the number"));
+    CommandLineRun shown =
+        CommandLineRun.of("ledger", "show", "notes", "--state", setting.state().toString());
+    assertTrue(shown.out().contains("Not covered by this total"), shown.out());
   }
 
   @Test

@@ -3,12 +3,15 @@ package palimpsest.privacy;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import palimpsest.privacy.LedgerRecord.Cap;
 import palimpsest.privacy.LedgerRecord.FileSeen;
 import palimpsest.privacy.LedgerRecord.Genesis;
@@ -121,6 +124,15 @@ public final class Ledger implements AutoCloseable {
           requireSame((Genesis) chain.records().getFirst(), unit, relation);
           return mended(store, lock, chain);
         });
+  }
+
+  /**
+   * Names of all accounts in a directory; none if there is no directory.
+   *
+   * @throws LedgerException if others can look into the directory
+   */
+  public static List<String> accounts(Path directory) {
+    return LedgerStore.all(directory).stream().map(LedgerStore::dataSet).toList();
   }
 
   /**
@@ -409,6 +421,19 @@ public final class Ledger implements AutoCloseable {
     return price(events(records), delta);
   }
 
+  /** What any run of the account declared public: it qualifies every total. */
+  public static Set<Waiver> waivers(List<LedgerRecord> records) {
+    return records.stream()
+        .filter(RunStart.class::isInstance)
+        .flatMap(record -> ((RunStart) record).terms().waivers().stream())
+        .collect(Collectors.toCollection(() -> EnumSet.noneOf(Waiver.class)));
+  }
+
+  /** The account as it stands, for a statement. */
+  public synchronized Statement.Account account(double delta) {
+    return new Statement.Account(spent(delta), waivers(records), head);
+  }
+
   private EpsilonBracket price(List<PrivacyEvent> events, double delta) {
     if (events.isEmpty()) {
       return new EpsilonBracket(0, 0, 0);
@@ -429,6 +454,7 @@ public final class Ledger implements AutoCloseable {
       switch (record) {
         case RunStart start -> {
           requireSame(genesis(records), start.spec().unit(), start.spec().relation());
+          requireSameRows(records, start.terms());
           if (runs.put(start.run(), start) != null) {
             throw new LedgerException("two runs have one name");
           }
@@ -470,20 +496,21 @@ public final class Ledger implements AutoCloseable {
 
   /** Begins a training run that releases nothing but its updates. */
   public Run startRun(MechanismSpec spec, SecretKey key) {
-    return startRun(spec, List.of(), key);
+    return startRun(RunTerms.of(spec), List.of(), key);
   }
 
   /**
    * Begins a training run, if all that it plans stays under the cap.
    *
-   * @param spec the mechanism; its relation and unit must be those of the account
+   * @param terms their relation, unit and rows must be those of the account
    * @param releases what the run will {@linkplain Run#release release} besides its updates
    * @param key the run's key: never one that an earlier run had, unless insecure
    * @throws PrivacyBudgetException if the total after all planned steps and releases would pass the
    *     owner's cap
    */
-  public synchronized Run startRun(MechanismSpec spec, List<PrivacyEvent> releases, SecretKey key) {
-    requireSame(genesis(), spec.unit(), spec.relation());
+  public synchronized Run startRun(RunTerms terms, List<PrivacyEvent> releases, SecretKey key) {
+    requireSame(genesis(), terms.spec().unit(), terms.spec().relation());
+    requireSameRows(records, terms);
     if (current != null) {
       throw new LedgerException("end the current run before the next one");
     }
@@ -495,7 +522,7 @@ public final class Ledger implements AutoCloseable {
       throw new LedgerException("an earlier run had this key: its noise would be repeated");
     }
     Run run =
-        new Run(new RunStart(runName(), fingerprint, key.insecure(), spec), List.copyOf(releases));
+        new Run(new RunStart(runName(), fingerprint, key.insecure(), terms), List.copyOf(releases));
     requireUnderCap(run.planned());
     append(run.start);
     current = run;
@@ -521,6 +548,25 @@ public final class Ledger implements AutoCloseable {
               + relation.words()
               + ": use the account's");
     }
+  }
+
+  /** Nor do costs of runs that take other things for a record, or for a person. */
+  private static void requireSameRows(List<LedgerRecord> records, RunTerms terms) {
+    records.stream()
+        .filter(RunStart.class::isInstance)
+        .map(record -> ((RunStart) record).terms().rows())
+        .filter(rows -> !rows.equals(terms.rows()))
+        .findFirst()
+        .ifPresent(rows -> {
+          throw new LedgerException(
+              "the account "
+                  + genesis(records).dataSet()
+                  + " is of "
+                  + rows
+                  + ", the run of "
+                  + terms.rows()
+                  + ": their costs do not add up; read the data as before");
+        });
   }
 
   private void requireUnderCap(List<PrivacyEvent> further) {

@@ -1,9 +1,13 @@
 package palimpsest.privacy;
 
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.Set;
+import java.util.stream.Collectors;
 import palimpsest.privacy.LedgerRecord.Cap;
 import palimpsest.privacy.LedgerRecord.FileSeen;
 import palimpsest.privacy.LedgerRecord.Genesis;
@@ -77,6 +81,7 @@ final class LedgerCodec {
     return map(
         "type", "runStart",
         "run", r.run(),
+        "first", r.first(),
         "key", r.keyFingerprint(),
         "insecure", bit(r.insecure()),
         "relation", s.relation().name(),
@@ -88,7 +93,13 @@ final class LedgerCodec {
         "expectedBatch", s.expectedBatch(),
         "unit", s.unit().name(),
         "recordsPerUser", (long) s.recordsPerUser(),
-        "nonPrivate", bit(s.nonPrivate()));
+        "nonPrivate", bit(s.nonPrivate()),
+        "rows", r.terms().rows(),
+        "waivers", waivers(r.terms().waivers()));
+  }
+
+  private static String waivers(Set<Waiver> waivers) {
+    return waivers.stream().sorted().map(Waiver::name).collect(Collectors.joining(","));
   }
 
   private static SequencedMap<String, Object> release(Release r) {
@@ -176,7 +187,20 @@ final class LedgerCodec {
               ProtectedUnit.valueOf(text("unit")),
               Math.toIntExact(integer("recordsPerUser")),
               bit("nonPrivate"));
-      return new RunStart(digits("run", 16), digits("key", 16), bit("insecure"), spec);
+      String run = digits("run", 16);
+      Optional<String> first = Optional.of(digits("first", 16)).filter(name -> !name.equals(run));
+      return new RunStart(
+          run,
+          digits("key", 16),
+          bit("insecure"),
+          new RunTerms(spec, text("rows"), waivers(), first));
+    }
+
+    private Set<Waiver> waivers() {
+      String names = text("waivers");
+      return names.isEmpty()
+          ? Set.of()
+          : Arrays.stream(names.split(",")).map(Waiver::valueOf).collect(Collectors.toSet());
     }
 
     private Release release() {

@@ -60,12 +60,22 @@ public sealed interface LedgerRecord {
    * @param run name of the run, 16 hexadecimal digits
    * @param keyFingerprint {@link SecretKey#fingerprint()}
    * @param insecure whether the key is known to others, so that the run is not private
-   * @param spec the mechanism; its steps are the plan; unit and relation are those of the account
+   * @param terms what it takes
    */
-  record RunStart(String run, String keyFingerprint, boolean insecure, MechanismSpec spec)
+  record RunStart(String run, String keyFingerprint, boolean insecure, RunTerms terms)
       implements LedgerRecord {
     public RunStart {
-      Objects.requireNonNull(spec, "spec");
+      Objects.requireNonNull(terms, "terms");
+    }
+
+    /** The mechanism; its steps are the plan. */
+    public MechanismSpec spec() {
+      return terms.spec();
+    }
+
+    /** The run that a chain of interrupted and resumed runs began with: this one, if it is new. */
+    public String first() {
+      return terms.first().orElse(run);
     }
   }
 

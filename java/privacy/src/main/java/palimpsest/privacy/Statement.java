@@ -24,10 +24,9 @@ import java.util.Set;
  * @param stepsPaid noisy updates that the ledger counts for the run
  * @param labelCounts the run's release of label counts, if it made one; {@code epsilon} includes it
  * @param epsilon what the run costs at {@code spec.delta()}, with all it released
- * @param total what the whole account of the data set costs at the same delta, this run included
  * @param insecureKey whether the run's key is known to others
  * @param waivers what the owner declared public
- * @param head end of the ledger after the run: with it, a later loss of records shows
+ * @param account the data set's whole account at the same delta, this run included
  */
 public record Statement(
     String dataSet,
@@ -36,10 +35,9 @@ public record Statement(
     long stepsPaid,
     Optional<LabelCounts> labelCounts,
     EpsilonBracket epsilon,
-    EpsilonBracket total,
     boolean insecureKey,
     Set<Waiver> waivers,
-    LedgerHead head) {
+    Account account) {
   private static final int DIGITS = 4;
 
   /**
@@ -51,16 +49,36 @@ public record Statement(
   public record LabelCounts(double noise, boolean lost) {}
 
   /**
+   * All runs of a data set together.
+   *
+   * @param total what they cost
+   * @param waivers what the owner declared public in any of them
+   * @param head end of the ledger: with it, a later loss of records shows
+   */
+  public record Account(EpsilonBracket total, Set<Waiver> waivers, LedgerHead head) {
+    /** Checks that nothing is missing. */
+    public Account {
+      Objects.requireNonNull(total, "total");
+      Objects.requireNonNull(head, "head");
+      waivers = waivers.isEmpty() ? Set.of() : Set.copyOf(EnumSet.copyOf(waivers));
+    }
+  }
+
+  /**
    * Checks that the parts belong together.
    *
-   * @throws IllegalArgumentException if the total is below the run
+   * @throws IllegalArgumentException if the total is below the run, or the account does not know of
+   *     what the run declared public
    */
   public Statement {
     Objects.requireNonNull(dataSet, "dataSet");
     Objects.requireNonNull(baseModel, "baseModel");
-    Objects.requireNonNull(head, "head");
     waivers = waivers.isEmpty() ? Set.of() : Set.copyOf(EnumSet.copyOf(waivers));
-    if (total.upper() < epsilon.lower()) {
+    if (!account.waivers().containsAll(waivers)) {
+      throw new IllegalArgumentException(
+          "privacy statement: the run declared more public than its account holds");
+    }
+    if (account.total().upper() < epsilon.lower()) {
       throw new IllegalArgumentException(
           "privacy statement: the account's total is below the cost of one of its runs");
     }
@@ -92,7 +110,7 @@ public record Statement(
     notCovered().forEach(line -> lines.add("- " + line));
     lines.add("");
     lines.add("The account of this data set (" + dataSet + ")");
-    account().forEach(line -> lines.add("- " + line));
+    accountInWords().forEach(line -> lines.add("- " + line));
     return String.join("\n", lines) + "\n";
   }
 
@@ -232,7 +250,9 @@ public record Statement(
     return lines;
   }
 
-  private List<String> account() {
+  private List<String> accountInWords() {
+    EpsilonBracket total = account.total();
+    LedgerHead head = account.head();
     String sum =
         Double.isInfinite(total.upper())
             ? "no finite epsilon: a run on this data was not private"
@@ -241,9 +261,13 @@ public record Statement(
                 + " at delta "
                 + up(spec.delta())
                 + ", over all runs so far, if none was planned or given up in view of what was released or stored before";
-    return List.of(
-        "Total: " + sum + ".",
-        "Ledger: " + head.count() + " records, the last with hash " + head.hash() + ".");
+    List<String> lines = new ArrayList<>();
+    lines.add("Total: " + sum + ".");
+    if (!account.waivers().isEmpty()) {
+      lines.add(Waiver.qualification(account.waivers()) + ".");
+    }
+    lines.add("Ledger: " + head.count() + " records, the last with hash " + head.hash() + ".");
+    return lines;
   }
 
   /**
@@ -277,13 +301,18 @@ public record Statement(
     content.put("expectedBatch", spec.expectedBatch());
     content.put("labelNoise", labelCounts.<Object>map(LabelCounts::noise).orElse("none"));
     content.put("insecureKey", insecureKey);
-    content.put("waivers", waivers.stream().sorted().map(Waiver::name).toList());
+    content.put("waivers", names(waivers));
     content.put("notCovered", notCovered());
-    content.put("totalEpsilon", number(total.upper()));
-    content.put("totalEpsilonLower", number(total.lower()));
-    content.put("ledgerRecords", head.count());
-    content.put("ledgerHash", head.hash());
+    content.put("totalEpsilon", number(account.total().upper()));
+    content.put("totalEpsilonLower", number(account.total().lower()));
+    content.put("totalWaivers", names(account.waivers()));
+    content.put("ledgerRecords", account.head().count());
+    content.put("ledgerHash", account.head().hash());
     return content;
+  }
+
+  private static List<String> names(Set<Waiver> waivers) {
+    return waivers.stream().sorted().map(Waiver::name).toList();
   }
 
   private static Object number(double value) {

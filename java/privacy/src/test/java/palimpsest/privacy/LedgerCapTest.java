@@ -52,9 +52,11 @@ class LedgerCapTest {
       assertThrows(PrivacyBudgetException.class, () -> ledger.startRun(spec(100), second));
       assertThrows(
           PrivacyBudgetException.class,
-          () -> ledger.startRun(spec(1), List.of(new PrivacyEvent.Gaussian(0.5, 1)), second));
+          () ->
+              ledger.startRun(
+                  RunTerms.of(spec(1)), List.of(new PrivacyEvent.Gaussian(0.5, 1)), second));
       assertEquals(before, ledger.head().count(), "a refusal is not a payment");
-      ledger.startRun(spec(1), List.of(new PrivacyEvent.Gaussian(1000, 1)), second);
+      ledger.startRun(RunTerms.of(spec(1)), List.of(new PrivacyEvent.Gaussian(1000, 1)), second);
     }
   }
 
@@ -88,8 +90,9 @@ class LedgerCapTest {
         SecretKey key = SecretKey.fromOperatingSystem()) {
       ledger.setCap(steps * 1.001, 1e-6);
       assertThrows(
-          PrivacyBudgetException.class, () -> ledger.startRun(spec(100), List.of(labels), key));
-      Ledger.Run run = ledger.startRun(spec(50), List.of(labels), key);
+          PrivacyBudgetException.class,
+          () -> ledger.startRun(RunTerms.of(spec(100)), List.of(labels), key));
+      Ledger.Run run = ledger.startRun(RunTerms.of(spec(50)), List.of(labels), key);
       assertEquals(0, ledger.spent(1e-6).upper());
       run.release("labels", labels);
       double alone =
@@ -112,7 +115,7 @@ class LedgerCapTest {
     PrivacyEvent labels = new PrivacyEvent.Gaussian(20, 1);
     try (Ledger ledger = create();
         SecretKey key = SecretKey.insecureDeterministic(3)) {
-      ledger.startRun(spec(5), List.of(labels), key).release("labels", labels);
+      ledger.startRun(RunTerms.of(spec(5)), List.of(labels), key).release("labels", labels);
       assertEquals(Double.POSITIVE_INFINITY, ledger.spent(1e-6).upper());
     }
   }
@@ -133,13 +136,12 @@ class LedgerCapTest {
               run.steps(),
               Optional.empty(),
               spent,
-              ledger.spent(1e-6),
               run.start().insecure(),
               Set.of(),
-              ledger.head());
+              ledger.account(1e-6));
       assertEquals(2, statement.stepsPaid());
-      assertEquals(spent, statement.total());
-      assertEquals(ledger.head(), statement.head());
+      assertEquals(spent, statement.account().total());
+      assertEquals(ledger.head(), statement.account().head());
       assertEquals("visits", statement.dataSet());
     }
   }

@@ -26,7 +26,7 @@ class LedgerFuzzTest extends FuzzTests {
           new LedgerRecord.Genesis(NAME, ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE),
           new LedgerRecord.Cap(8, 1e-6),
           new LedgerRecord.FileSeen(CODE),
-          new LedgerRecord.RunStart(RUN, KEY, false, SPEC),
+          new LedgerRecord.RunStart(RUN, KEY, false, RunTerms.of(SPEC)),
           new LedgerRecord.Step(RUN, 0),
           new LedgerRecord.Step(RUN, 1),
           new LedgerRecord.RunEnd(RUN, true),

@@ -19,6 +19,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -109,7 +110,15 @@ class LedgerTest {
     }
     for (LedgerRecord record :
         List.of(
-            new LedgerRecord.RunStart("0123456789abcdef", "fedcba9876543210", true, user),
+            new LedgerRecord.RunStart(
+                "0123456789abcdef",
+                "fedcba9876543210",
+                true,
+                new RunTerms(
+                    user,
+                    "rows of a \"CSV\" file, people by 'name'",
+                    Set.of(Waiver.values()),
+                    Optional.of("00000000000000ab"))),
             new LedgerRecord.Release(
                 "00000000000000ab", "labels", new PrivacyEvent.Gaussian(0.7, 2)),
             new LedgerRecord.Release(
@@ -259,12 +268,53 @@ class LedgerTest {
   void recordsOfAnotherUnitHaveNoPrice() {
     LedgerRecord people =
         new LedgerRecord.Genesis(NAME, ProtectedUnit.USER, NeighbouringRelation.ADD_REMOVE);
-    LedgerRecord run = new LedgerRecord.RunStart("0".repeat(16), "1".repeat(16), false, spec(5));
+    LedgerRecord run =
+        new LedgerRecord.RunStart("0".repeat(16), "1".repeat(16), false, RunTerms.of(spec(5)));
     assertThrows(LedgerException.class, () -> Ledger.events(List.of(people, run)));
     assertThrows(LedgerException.class, () -> Ledger.events(List.of(run)));
     LedgerRecord records =
         new LedgerRecord.Genesis(NAME, ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE);
     assertEquals(List.of(), Ledger.events(List.of(records, run)));
+  }
+
+  private static RunTerms terms(String rows, Waiver... waivers) {
+    return new RunTerms(spec(5), rows, Set.of(waivers), Optional.empty());
+  }
+
+  /** Who is a person, and what is a record, must be the same in every run whose costs are added. */
+  @Test
+  void runsThatReadTheDataOtherwiseDoNotAddUp() {
+    try (Ledger ledger = create();
+        SecretKey key = SecretKey.fromOperatingSystem();
+        SecretKey second = SecretKey.fromOperatingSystem()) {
+      ledger.startRun(terms("rows of csv"), List.of(), key).end(true);
+      assertSays(
+          "visits-2025 is of rows of csv, the run of rows of tsv",
+          () -> ledger.startRun(terms("rows of tsv"), List.of(), second));
+      ledger.startRun(terms("rows of csv"), List.of(), second).end(true);
+    }
+    LedgerRecord genesis =
+        new LedgerRecord.Genesis(NAME, ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE);
+    List<LedgerRecord> mixed =
+        List.of(
+            genesis,
+            new LedgerRecord.RunStart("0".repeat(16), "1".repeat(16), false, terms("a")),
+            new LedgerRecord.RunStart("2".repeat(16), "3".repeat(16), false, terms("b")));
+    assertThrows(LedgerException.class, () -> Ledger.events(mixed));
+  }
+
+  /** What one run declared public qualifies the total of all. */
+  @Test
+  void theTotalRemembersTheWaiversOfEveryRun() {
+    try (Ledger ledger = create();
+        SecretKey key = SecretKey.fromOperatingSystem();
+        SecretKey second = SecretKey.fromOperatingSystem()) {
+      assertEquals(Set.of(), ledger.account(1e-6).waivers());
+      ledger.startRun(terms("a", Waiver.SIZE_IS_PUBLIC), List.of(), key).end(true);
+      ledger.startRun(terms("a"), List.of(), second).end(true);
+      assertEquals(Set.of(Waiver.SIZE_IS_PUBLIC), ledger.account(1e-6).waivers());
+    }
+    assertEquals(Set.of(Waiver.SIZE_IS_PUBLIC), Ledger.waivers(Ledger.read(state, NAME)));
   }
 
   @Test

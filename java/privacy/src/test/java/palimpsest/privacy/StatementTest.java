@@ -20,11 +20,23 @@ class StatementTest {
     return MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1.25, 0.1, 250, 30_000, 800, 1.2e-5);
   }
 
+  private static Statement.Account account(EpsilonBracket total, Waiver... waivers) {
+    return new Statement.Account(total, Set.of(waivers), HEAD);
+  }
+
   private static Statement statement(MechanismSpec spec, boolean insecure, Set<Waiver> waivers) {
     EpsilonBracket run = new EpsilonBracket(1.2340001, 1.2345001, 1.5);
     EpsilonBracket total = new EpsilonBracket(2.1, 2.2, 2.5);
     return new Statement(
-        "visits", "base", spec, 800, Optional.empty(), run, total, insecure, waivers, HEAD);
+        "visits",
+        "base",
+        spec,
+        800,
+        Optional.empty(),
+        run,
+        insecure,
+        waivers,
+        new Statement.Account(total, waivers, HEAD));
   }
 
   @Test
@@ -78,10 +90,9 @@ class StatementTest {
               800,
               Optional.of(new Statement.LabelCounts(10, lost)),
               run,
-              run,
               false,
               Set.of(),
-              HEAD);
+              account(run));
       assertTrue(statement.text().contains("noise of 10 records; epsilon includes it"));
       assertEquals(lost, statement.text().contains("A crash took the counts"));
       assertEquals(10.0, statement.content().get("labelNoise"));
@@ -97,7 +108,7 @@ class StatementTest {
     EpsilonBracket run = new EpsilonBracket(0.99999, 1.00001, 1.10001);
     Statement statement =
         new Statement(
-            "visits", "base", spec(), 800, Optional.empty(), run, run, false, Set.of(), HEAD);
+            "visits", "base", spec(), 800, Optional.empty(), run, false, Set.of(), account(run));
     assertTrue(statement.text().contains("between 0.9999 and 1.001 "), statement.text());
     assertTrue(statement.text().contains("at most 1.101."), statement.text());
     assertEquals(1.00001, statement.content().get("epsilon"));
@@ -108,7 +119,7 @@ class StatementTest {
     EpsilonBracket run = new EpsilonBracket(799, 800, 900);
     Statement statement =
         new Statement(
-            "visits", "base", spec(), 800, Optional.empty(), run, run, false, Set.of(), HEAD);
+            "visits", "base", spec(), 800, Optional.empty(), run, false, Set.of(), account(run));
     assertTrue(statement.text().contains("What this means. Nothing:"), statement.text());
   }
 
@@ -138,10 +149,9 @@ class StatementTest {
                 800,
                 Optional.empty(),
                 infinite,
-                infinite,
                 false,
                 Set.of(),
-                HEAD),
+                account(infinite)),
             new Statement(
                 "visits",
                 "base",
@@ -149,10 +159,9 @@ class StatementTest {
                 5,
                 Optional.empty(),
                 nothing,
-                nothing,
                 false,
                 Set.of(),
-                HEAD))) {
+                account(nothing)))) {
       assertTrue(statement.nonPrivate());
       String first = statement.text().lines().findFirst().orElseThrow();
       assertTrue(first.startsWith("NON-PRIVATE: "), first);
@@ -186,6 +195,46 @@ class StatementTest {
     assertFalse(plain.contains("declared"));
   }
 
+  /** A run without waivers does not hide those of the runs before it. */
+  @Test
+  void waiversOfEarlierRunsStandBesideTheTotal() {
+    EpsilonBracket run = new EpsilonBracket(1, 1.1, 1.2);
+    Statement statement =
+        new Statement(
+            "visits",
+            "base",
+            spec(),
+            800,
+            Optional.empty(),
+            run,
+            false,
+            Set.of(),
+            account(run, Waiver.SIZE_IS_PUBLIC, Waiver.LABELS_ARE_PUBLIC));
+    assertTrue(
+        statement
+            .text()
+            .contains(
+                "Not covered by this total, in one run or more: the number of records; the names of the labels.\n"),
+        statement.text());
+    assertEquals(List.of(), statement.content().get("waivers"));
+    assertEquals(
+        List.of("SIZE_IS_PUBLIC", "LABELS_ARE_PUBLIC"), statement.content().get("totalWaivers"));
+    assertFalse(statement(spec(), false, Set.of()).text().contains("Not covered by this total"));
+    assertThrows(
+        IllegalArgumentException.class,
+        () ->
+            new Statement(
+                "visits",
+                "base",
+                spec(),
+                800,
+                Optional.empty(),
+                run,
+                false,
+                Set.of(Waiver.SIZE_IS_PUBLIC),
+                account(run)));
+  }
+
   @Test
   void usersAndReplacementAreNamed() {
     MechanismSpec spec =
@@ -194,7 +243,7 @@ class StatementTest {
     EpsilonBracket run = new EpsilonBracket(1, 1.1, 1.2);
     Statement statement =
         new Statement(
-            "visits", "base", spec, 800, Optional.empty(), run, run, false, Set.of(), HEAD);
+            "visits", "base", spec, 800, Optional.empty(), run, false, Set.of(), account(run));
     assertTrue(statement.text().contains("one person being replaced by another"));
     assertTrue(statement.text().contains("at most 4 records each"));
     assertFalse(statement.text().contains("several records"));
@@ -226,7 +275,15 @@ class StatementTest {
         IllegalArgumentException.class,
         () ->
             new Statement(
-                "visits", "base", spec(), 8, Optional.empty(), run, total, false, Set.of(), HEAD));
+                "visits",
+                "base",
+                spec(),
+                8,
+                Optional.empty(),
+                run,
+                false,
+                Set.of(),
+                account(total)));
   }
 
   @Test
@@ -239,7 +296,7 @@ class StatementTest {
       assertEquals("record", json.get("unit").asText());
       assertEquals(1.2e-5, json.get("delta").asDouble());
       assertEquals("153722867280912930", json.get("samplingThreshold").asText());
-      assertEquals(27, json.size());
+      assertEquals(28, json.size());
     }
   }
 }

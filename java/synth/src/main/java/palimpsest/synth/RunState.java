@@ -8,11 +8,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Properties;
+import java.util.Set;
 import java.util.stream.Collectors;
 import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.engine.weights.Sha256;
@@ -29,12 +29,12 @@ import palimpsest.synth.text.InputException;
 final class RunState implements AutoCloseable {
   private static final String SETTINGS = "settings";
   private static final String DATA = "data";
-  private static final String LEDGER_RUNS = "ledger-runs";
+  private static final String RUN = "run";
   private static final String LABEL_COUNTS = "label-counts";
 
   private final Path folder;
   private final HeldLock lock;
-  private final List<String> ledgerRuns = new ArrayList<>();
+  private Optional<String> run = Optional.empty();
   private String settings;
   private String data;
   private Optional<long[]> labelCounts = Optional.empty();
@@ -129,7 +129,7 @@ final class RunState implements AutoCloseable {
 
   /** Whether the ledger was paid for any of its steps: then there is something to go on from. */
   boolean isPaidFor() {
-    return !ledgerRuns.isEmpty();
+    return run.isPresent();
   }
 
   /**
@@ -138,10 +138,8 @@ final class RunState implements AutoCloseable {
    * @throws IllegalStateException if none has
    */
   String name() {
-    if (ledgerRuns.isEmpty()) {
-      throw new IllegalStateException("a run has no name before it is paid for");
-    }
-    return ledgerRuns.getFirst();
+    return run.orElseThrow(
+        () -> new IllegalStateException("a run has no name before it is paid for"));
   }
 
   /** Where the training state is kept. */
@@ -162,14 +160,21 @@ final class RunState implements AutoCloseable {
     }
   }
 
+  /** The name, if the ledger was paid already: what a run that goes on with this one states. */
+  Optional<String> first() {
+    return run;
+  }
+
   /**
-   * Records that a run of the ledger pays for this one; call it before the first step.
+   * Records which run of the ledger pays for this one; call it before the first step. Which runs
+   * pay for what goes on from it, the ledger knows: this folder may come back from a backup that
+   * knows less.
    *
    * @param dataCode the ledger's code of the data file
    */
-  void paidBy(String ledgerRun, String dataCode) {
+  void paidBy(LedgerRecord.RunStart start, String dataCode) {
     data = dataCode;
-    ledgerRuns.add(ledgerRun);
+    run = Optional.of(start.first());
     StateFolder.make(folder);
     write();
   }
@@ -189,7 +194,7 @@ final class RunState implements AutoCloseable {
     StringBuilder text = new StringBuilder();
     text.append(SETTINGS).append('=').append(settings).append('\n');
     text.append(DATA).append('=').append(data).append('\n');
-    text.append(LEDGER_RUNS).append('=').append(String.join(",", ledgerRuns)).append('\n');
+    text.append(RUN).append('=').append(name()).append('\n');
     labelCounts.ifPresent(counts ->
         text.append(LABEL_COUNTS)
             .append('=')
@@ -198,28 +203,38 @@ final class RunState implements AutoCloseable {
     AtomicFiles.file(file(folder), text.toString().getBytes(StandardCharsets.UTF_8));
   }
 
+  /** The runs of the ledger that paid for this one. */
+  private List<LedgerRecord.RunStart> payers(List<LedgerRecord> ledger) {
+    return ledger.stream()
+        .filter(LedgerRecord.RunStart.class::isInstance)
+        .map(LedgerRecord.RunStart.class::cast)
+        .filter(start -> run.equals(Optional.of(start.first())))
+        .toList();
+  }
+
+  private Set<String> payerNames(List<LedgerRecord> ledger) {
+    return payers(ledger).stream().map(LedgerRecord.RunStart::run).collect(Collectors.toSet());
+  }
+
   /** Steps that the ledger counts for this run. */
   long stepsPaid(List<LedgerRecord> ledger) {
+    Set<String> payers = payerNames(ledger);
     return ledger.stream()
-        .filter(
-            record -> record instanceof LedgerRecord.Step step && ledgerRuns.contains(step.run()))
+        .filter(record -> record instanceof LedgerRecord.Step step && payers.contains(step.run()))
         .count();
   }
 
   /** Whether the ledger holds a payment of this run for something besides its updates. */
   boolean hasReleased(List<LedgerRecord> ledger) {
+    Set<String> payers = payerNames(ledger);
     return ledger.stream()
         .anyMatch(record ->
-            record instanceof LedgerRecord.Release release && ledgerRuns.contains(release.run()));
+            record instanceof LedgerRecord.Release release && payers.contains(release.run()));
   }
 
   /** Whether the key of any of its processes was known to others. */
   boolean isInsecure(List<LedgerRecord> ledger) {
-    return ledger.stream()
-        .anyMatch(record ->
-            record instanceof LedgerRecord.RunStart start
-                && ledgerRuns.contains(start.run())
-                && start.insecure());
+    return payers(ledger).stream().anyMatch(LedgerRecord.RunStart::insecure);
   }
 
   /** Removes the folder: the run is done. */
@@ -265,11 +280,10 @@ final class RunState implements AutoCloseable {
           "the interrupted run had other settings; resume it with the same ones");
     }
     data = properties.getProperty(DATA);
-    String runs = properties.getProperty(LEDGER_RUNS);
-    if (data == null || runs == null) {
+    run = Optional.ofNullable(properties.getProperty(RUN));
+    if (data == null || run.isEmpty()) {
       throw damaged();
     }
-    ledgerRuns.addAll(List.of(runs.split(",")));
     labelCounts = Optional.ofNullable(properties.getProperty(LABEL_COUNTS)).map(RunState::counts);
   }
 

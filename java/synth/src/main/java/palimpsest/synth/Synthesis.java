@@ -30,6 +30,7 @@ import palimpsest.privacy.LedgerRecord;
 import palimpsest.privacy.MechanismSpec;
 import palimpsest.privacy.PrivacyEvent;
 import palimpsest.privacy.ProtectedUnit;
+import palimpsest.privacy.RunTerms;
 import palimpsest.privacy.SecretKey;
 import palimpsest.privacy.Statement;
 import palimpsest.privacy.Waiver;
@@ -201,6 +202,11 @@ public final class Synthesis {
     refuseExisting(file);
     AtomicFiles.file(
         file, RecordWriter.bytes(records, labels, file.getFileName().toString().endsWith(".csv")));
+  }
+
+  /** Names of the accounts that data sets have where this destination keeps its state. */
+  public static List<String> accounts(Destination destination) {
+    return Ledger.accounts(StateFolder.ledgers(destination.state()));
   }
 
   /** Whether an interrupted run for this destination can be resumed. */
@@ -393,9 +399,14 @@ public final class Synthesis {
     try (SecretKey key = SecretKey.fromOperatingSystem();
         PrivateTraining training =
             PrivateTraining.of(decoder, state, plan.mechanism(), plan.tuning(), execution)) {
-      Ledger.Run run =
-          ledger.startRun(plan.mechanism().withSteps((int) (steps - paid)), releases, key);
-      runState.paidBy(run.start().run(), ledger.fileCode(data.digest()));
+      RunTerms terms =
+          new RunTerms(
+              plan.mechanism().withSteps((int) (steps - paid)),
+              source.options().rows(source.file()),
+              waivers,
+              runState.first());
+      Ledger.Run run = ledger.startRun(terms, releases, key);
+      runState.paidBy(run.start(), ledger.fileCode(data.digest()));
       for (PrivacyEvent release : releases) {
         run.release(LabelHistogram.NAME, release);
         runState.keepLabelCounts(noisyCounts(data, key));
@@ -500,10 +511,9 @@ public final class Synthesis {
         runState.stepsPaid(ledger.records()),
         labelCounts(runState),
         plan.epsilon(),
-        ledger.spent(plan.mechanism().delta()),
         runState.isInsecure(ledger.records()),
         waivers,
-        ledger.head());
+        ledger.account(plan.mechanism().delta()));
   }
 
   private Optional<Statement.LabelCounts> labelCounts(RunState runState) {

@@ -9,6 +9,7 @@ import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.MechanismSpec;
 import palimpsest.privacy.PrivacyEvent;
+import palimpsest.privacy.RunTerms;
 import palimpsest.privacy.SecretKey;
 
 /**
@@ -49,7 +50,7 @@ final class TemporaryLedger implements AutoCloseable {
    * @param releases what the run is to release besides its updates
    */
   Ledger.Run startRun(List<PrivacyEvent> releases, SecretKey key) {
-    return ledger.startRun(mechanism, releases, key);
+    return ledger.startRun(RunTerms.of(mechanism), releases, key);
   }
 
   @Override

@@ -121,7 +121,7 @@ class LabelHistogramTest {
     double run = outcome.statement().epsilon().upper();
     assertTrue(run <= 8 && run > 7.9, "one epsilon for all: " + run);
     assertTrue(run > steps, "the counts cost something");
-    assertEquals(run, outcome.statement().total().upper(), 1e-3 * run);
+    assertEquals(run, outcome.statement().account().total().upper(), 1e-3 * run);
     AdapterCard card = AdapterCard.read(setting.out().resolve(Synthesis.ADAPTER)).orElseThrow();
     assertTrue(card.labels().weight(0) > 2 * card.labels().weight(1), "kept for later sampling");
     assertTrue(
@@ -163,7 +163,7 @@ class LabelHistogramTest {
     assertEquals(40, red(outcome), "public weights");
     assertEquals(1, ledger().stream().filter(LedgerRecord.Release.class::isInstance).count());
     assertTrue(outcome.statement().labelCounts().orElseThrow().lost());
-    assertTrue(outcome.statement().total().upper() <= 8);
+    assertTrue(outcome.statement().account().total().upper() <= 8);
   }
 
   @Test

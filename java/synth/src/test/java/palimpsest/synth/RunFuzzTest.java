@@ -14,6 +14,10 @@ import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.Role;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.weights.ModelFileException;
+import palimpsest.privacy.LedgerRecord;
+import palimpsest.privacy.MechanismSpec;
+import palimpsest.privacy.NeighbouringRelation;
+import palimpsest.privacy.RunTerms;
 import palimpsest.synth.text.InputException;
 import palimpsest.synth.text.Labels;
 import palimpsest.testing.FuzzFormat;
@@ -26,6 +30,9 @@ class RunFuzzTest extends FuzzTests {
   private static final String CODE = "0badc0dedecade00".repeat(4);
   private static final List<String> SECRETS = List.of(RUN, CODE);
   private static final long PAID = 5;
+  private static final RunTerms TERMS =
+      RunTerms.of(
+          MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1.5, 0.1, 100, 10_000, 5, 1e-6));
 
   private final Path state = folder.resolve("state");
   private final Path output = folder.resolve("out");
@@ -72,7 +79,7 @@ class RunFuzzTest extends FuzzTests {
   /** The file that an unfinished run has left. */
   private Path properties() throws IOException {
     try (RunState run = RunState.open(state, output, SETTINGS, false)) {
-      run.paidBy(RUN, CODE);
+      run.paidBy(new LedgerRecord.RunStart(RUN, RUN, false, TERMS), CODE);
       run.keepLabelCounts(new long[] {48, -3});
       return run.checkpoint().resolveSibling("run.properties");
     }

@@ -10,6 +10,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -150,6 +152,31 @@ class SynthesisTest {
             .toList();
     assertEquals(2, keys.size());
     assertEquals(2, keys.stream().distinct().count(), "each process has a key of its own");
+  }
+
+  /** The ledger knows what paid for a run, also when the run's folder has forgotten it. */
+  @Test
+  void aRunStateFromABackupPaysForNoMoreThanThePlan() throws IOException {
+    assertThrows(Interruption.class, () -> setting.run(8, 9, 0, false, Interruption.after(2)));
+    Path run = trainingState().getParent();
+    Path backup = folder.resolve("backup");
+    copy(run, backup);
+    assertThrows(Interruption.class, () -> setting.run(8, 9, 0, true, Interruption.after(6)));
+    assertEquals(6, steps(ledger()));
+    AtomicFiles.deleteTree(run);
+    copy(backup, run);
+    setting.run(8, 9, 0, true, SynthesisListener.silent());
+    assertEquals(9, steps(ledger()));
+  }
+
+  private static void copy(Path from, Path to) throws IOException {
+    Files.createDirectory(
+        to, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    try (Stream<Path> files = Files.list(from)) {
+      for (Path file : files.toList()) {
+        Files.copy(file, to.resolve(file.getFileName()), StandardCopyOption.COPY_ATTRIBUTES);
+      }
+    }
   }
 
   @Test

@@ -6,7 +6,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 
 /**
  * One pass over a file of records. What becomes of a record is a function of that record alone, by
@@ -48,26 +47,13 @@ final class RecordFile {
   static byte[] scan(Path path, RecordOptions options, Sink sink) {
     RecordFile file = new RecordFile(path.toString(), options, sink);
     try (CappedInput in = CappedInput.open(path, options.limits())) {
-      RecordOptions.Format format = options.format().orElseGet(() -> formatOf(path.toString()));
+      RecordOptions.Format format = options.formatOf(path);
       boolean quotes = format == RecordOptions.Format.CSV;
       file.scan(new Rows(in, quotes, options.limits().lineBytes()), format);
       return in.digest();
     } catch (IOException e) {
       throw InputException.unreadable(path.toString(), e);
     }
-  }
-
-  private static RecordOptions.Format formatOf(String name) {
-    String lower = name.toLowerCase(Locale.ROOT);
-    String base = lower.endsWith(".gz") ? lower.substring(0, lower.length() - 3) : lower;
-    return switch (base.substring(base.lastIndexOf('.') + 1)) {
-      case "csv" -> RecordOptions.Format.CSV;
-      case "tsv" -> RecordOptions.Format.TSV;
-      case "jsonl", "ndjson" -> RecordOptions.Format.JSONL;
-      default ->
-          throw new InputException(
-              name + ": the name does not tell the format; state it: csv, tsv, jsonl, label-lines");
-    };
   }
 
   private void scan(Rows rows, RecordOptions.Format format) throws IOException {

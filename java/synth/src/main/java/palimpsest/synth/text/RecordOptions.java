@@ -2,7 +2,9 @@ package palimpsest.synth.text;
 
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -39,7 +41,21 @@ public record RecordOptions(
     /** One JSON object a line; columns are its keys. */
     JSONL,
     /** One record a line: the label, one space, the text. */
-    LABEL_LINES
+    LABEL_LINES;
+
+    private static Format of(String name) {
+      String lower = name.toLowerCase(Locale.ROOT);
+      String base = lower.endsWith(".gz") ? lower.substring(0, lower.length() - 3) : lower;
+      return switch (base.substring(base.lastIndexOf('.') + 1)) {
+        case "csv" -> CSV;
+        case "tsv" -> TSV;
+        case "jsonl", "ndjson" -> JSONL;
+        default ->
+            throw new InputException(
+                name
+                    + ": the name does not tell the format; state it: csv, tsv, jsonl, label-lines");
+      };
+    }
   }
 
   /**
@@ -86,6 +102,27 @@ public record RecordOptions(
       throw new InputException(
           "encoding " + charset.name() + " is not read; convert the file to UTF-8");
     }
+  }
+
+  /**
+   * The format of a file: the stated one, else by its name.
+   *
+   * @throws InputException if the name does not tell
+   */
+  Format formatOf(Path file) {
+    return format.orElseGet(() -> Format.of(file.toString()));
+  }
+
+  /**
+   * Public words that say what a record is in a file and, where people are protected, whose it is.
+   */
+  public String rows(Path file) {
+    Format read = formatOf(file);
+    boolean columns = read == Format.CSV || read == Format.TSV;
+    return "rows of "
+        + read.name().toLowerCase(Locale.ROOT)
+        + (columns ? header ? " with a header" : " without a header" : "")
+        + user.map(column -> " by the person in column '" + column + "'").orElse("");
   }
 
   /** Text and label by column, with a header line, the format by the file's name. */
