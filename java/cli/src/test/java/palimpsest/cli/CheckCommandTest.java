@@ -83,6 +83,17 @@ class CheckCommandTest {
   }
 
   @Test
+  void aMissingQuoteThatJoinsTwoPeopleIsShown() throws IOException {
+    String joined = "ann,\"hello there\nbob,\"my secret is 42\"\n";
+    String file = file("a.csv", "who,what\n" + joined + "cy,\"one\ntwo\"\n");
+    CommandLineRun run = CommandLineRun.of("check", file, "--text", "what", "--user", "who");
+    assertTrue(run.out().contains("usable records: 1\n"), run.out());
+    assertTrue(run.out().contains("line 2: text after a closing quote: dropped"), run.out());
+    assertTrue(run.out().contains("line 4: a quoted field of several lines: used as"), run.out());
+    assertFalse(run.out().contains("secret") || run.out().contains("no problem"), run.out());
+  }
+
+  @Test
   void labelsMayComeFromAFile() throws IOException {
     String labels = file("labels.txt", "billing\tmoney questions\nsales\n");
     String file = file("a.csv", "body,queue\nhello,billing\n");

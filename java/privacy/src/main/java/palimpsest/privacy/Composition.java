@@ -10,7 +10,8 @@ import java.util.function.DoubleUnaryOperator;
  * <p>Every distribution is multiplied by e^{t L} and normalised before the transform, with the t at
  * which Chernoff's bound is tightest for the question asked. The masses that answer it are then the
  * large ones, so that wrap-around, truncation and round-off are small relative to the answer
- * whatever its size; they are charged as {@code slack times Chernoff's bound}.
+ * whatever its size; they are charged as {@code slack} times the infinite mass and Chernoff's bound
+ * of the finite one.
  */
 final class Composition {
   /** Mass of the tilted sum that may lie outside the window on each side. */
@@ -63,15 +64,16 @@ final class Composition {
    * if none is.
    */
   double epsilonAbove(double delta) {
-    if (infinity >= delta) {
+    double finite = delta - infinity * (1 + slack);
+    if (finite <= 0) {
       return Double.POSITIVE_INFINITY;
     }
     Window window = window(tiltForDelta(Math.log(1 / delta)));
-    double reach = window.chernoffInverse((delta - infinity) / slack);
+    double reach = window.chernoffInverse(finite / slack);
     if (reach > window.lossAt(window.last)) {
       return Math.max(0, reach);
     }
-    return Math.max(0, crossing(window, delta, 1));
+    return Math.max(0, crossing(window, finite, 1));
   }
 
   /**
@@ -79,29 +81,41 @@ final class Composition {
    * known.
    */
   double epsilonBelow(double delta) {
-    if (infinity >= delta) {
+    double finite = delta - infinity * (1 - slack);
+    if (finite <= 0) {
       return Double.POSITIVE_INFINITY;
     }
-    return Math.max(0, crossing(window(tiltForDelta(Math.log(1 / delta))), delta, -1));
+    return Math.max(0, crossing(window(tiltForDelta(Math.log(1 / delta))), finite, -1));
   }
 
   /** An upper bound of delta at {@code epsilon >= 0} if the parts are upper bounds. */
   double deltaAbove(double epsilon) {
-    Window window = window(tiltForEpsilon(epsilon));
-    return Math.min(1, infinity + excess(window, epsilon) + slack * window.chernoff(epsilon));
+    Uncharged raw = delta(epsilon);
+    return Math.min(1, raw.delta() + slack * raw.unit());
   }
 
   /** A lower bound of delta at {@code epsilon >= 0} if the parts are lower bounds. */
   double deltaBelow(double epsilon) {
-    Window window = window(tiltForEpsilon(epsilon));
-    return Math.max(0, infinity + excess(window, epsilon) - slack * window.chernoff(epsilon));
+    Uncharged raw = delta(epsilon);
+    return Math.max(0, raw.delta() - slack * raw.unit());
   }
 
   /**
-   * The epsilon where the finite losses give what is left of {@code delta}, walking down from the
-   * largest loss. With D = sum of m_i (1 - e^{eps - L_i}) over L_i > eps and E the same sum of m_i
-   * e^{eps - L_i}, one step down the grid is D += (1 - e^{-h}) E, E = e^{-h} E + m: only positive
-   * terms.
+   * Delta before anything is charged.
+   *
+   * @param unit what {@code slack} is relative to
+   */
+  record Uncharged(double delta, double unit) {}
+
+  Uncharged delta(double epsilon) {
+    Window window = window(tiltForEpsilon(epsilon));
+    return new Uncharged(infinity + excess(window, epsilon), infinity + window.chernoff(epsilon));
+  }
+
+  /**
+   * The epsilon where the finite losses give {@code delta}, walking down from the largest loss.
+   * With D = sum of m_i (1 - e^{eps - L_i}) over L_i > eps and E the same sum of m_i e^{eps - L_i},
+   * one step down the grid is D += (1 - e^{-h}) E, E = e^{-h} E + m: only positive terms.
    */
   private double crossing(Window window, double delta, int sign) {
     double fall = Math.exp(-step);
@@ -114,7 +128,7 @@ final class Composition {
         return 0;
       }
       at = at * fall + window.mass(j);
-      double left = delta - infinity - sign * slack * window.chernoff(loss - step);
+      double left = delta - sign * slack * window.chernoff(loss - step);
       if (above + gain * at > left) {
         double share = Math.max(0, Math.min(gain, (left - above) / at));
         return loss + Math.log1p(-share);

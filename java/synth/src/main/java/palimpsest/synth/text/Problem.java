@@ -13,6 +13,13 @@ public record Problem(long line, Kind kind) {
     LONG_LINE("longer than the line limit: cut there", false),
     BAD_JSON("not one JSON object: dropped", true),
     UNCLOSED_QUOTE("a quote that is never closed: dropped, with all lines to the file's end", true),
+    TEXT_AFTER_QUOTE(
+        "text after a closing quote: dropped, with every line that a missing quote joined to it",
+        true),
+    SEVERAL_LINES(
+        "a quoted field of several lines: used as it is; see that no missing quote joined lines of"
+            + " several people",
+        false),
     MISSING_COLUMN("a column is missing or not text: dropped", true),
     UNKNOWN_LABEL("its label is not on the list: dropped", true),
     EMPTY_TEXT("no text: dropped", true),

@@ -64,6 +64,9 @@ final class RecordFile {
       throw new InputException(name + ": is empty; give a file with records");
     }
     Fields fields = fields(format, header ? header(rows) : null);
+    if (header && rows.severalLines()) {
+      sink.problem(rows.line(), Problem.Kind.SEVERAL_LINES);
+    }
     while (nextFilled(rows)) {
       row(rows, fields);
     }
@@ -156,9 +159,13 @@ final class RecordFile {
 
   private void row(Rows rows, Fields fields) {
     long line = rows.line();
-    if (rows.unclosed()) {
-      sink.problem(line, Problem.Kind.UNCLOSED_QUOTE);
+    if (rows.unclosed() || rows.stray()) {
+      boolean unclosed = rows.unclosed();
+      sink.problem(line, unclosed ? Problem.Kind.UNCLOSED_QUOTE : Problem.Kind.TEXT_AFTER_QUOTE);
       return;
+    }
+    if (rows.severalLines()) {
+      sink.problem(line, Problem.Kind.SEVERAL_LINES);
     }
     byte[] row = decoded(rows.bytes());
     if (rows.cut()) {

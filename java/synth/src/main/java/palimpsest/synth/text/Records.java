@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,8 +15,8 @@ import java.util.Optional;
  * fixed rule per record ({@link Problem.Kind}) repairs or drops it in silence, so neither a message
  * nor a failure is a function of one record. Nothing here prints what it holds, not even its size.
  *
- * <p>In a well-formed file one row is one record, whatever the row holds. A CSV quote that is never
- * closed makes the rest of the file one row: {@link #check} shows it.
+ * <p>In a well-formed file one row is one record, whatever the row holds. A CSV quote that is
+ * missing can make several rows one: {@link #check} shows every row where that may be so.
  */
 public final class Records {
   private static final int MAX_PROBLEMS = 100_000;
@@ -63,7 +64,8 @@ public final class Records {
    * What the owner of a file learns of it. Private.
    *
    * @param usable records that a private run would use
-   * @param problems line numbers and kinds, no text: the first {@value Records#MAX_PROBLEMS}
+   * @param problems line numbers and kinds, no text: the first {@value Records#MAX_PROBLEMS} of
+   *     each kind
    */
   public record Findings(int usable, List<Problem> problems) {
     /** Copies the list. */
@@ -94,6 +96,7 @@ public final class Records {
       List<Problem> problems,
       int mostProblems) {
     Map<String, Integer> recordsOfUser = new HashMap<>();
+    Map<Problem.Kind, Integer> found = new EnumMap<>(Problem.Kind.class);
     return RecordFile.scan(
         path,
         options,
@@ -116,7 +119,8 @@ public final class Records {
 
           @Override
           public void problem(long line, Problem.Kind kind) {
-            if (problems.size() < mostProblems) {
+            // Of each kind, so that what is common and harmless does not hide the rest.
+            if (found.merge(kind, 1, Integer::sum) <= mostProblems) {
               problems.add(new Problem(line, kind));
             }
           }

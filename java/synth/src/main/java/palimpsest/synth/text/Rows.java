@@ -11,10 +11,17 @@ import java.util.Arrays;
  */
 final class Rows {
   private enum State {
+    ROW_START,
+    /** After the first byte of a byte-order mark, and after the second. */
+    MARK_1,
+    MARK_2,
     FIELD_START,
     UNQUOTED,
     QUOTED,
-    AFTER_QUOTE
+    /** After a quote that closes the field unless another follows. */
+    AFTER_QUOTE,
+    /** After white space behind a closing quote. */
+    CLOSED
   }
 
   private final InputStream in;
@@ -29,6 +36,8 @@ final class Rows {
   private long line;
   private boolean cut;
   private boolean unclosed;
+  private boolean stray;
+  private boolean severalLines;
 
   Rows(InputStream in, boolean quotes, int cap) {
     this.in = in;
@@ -41,6 +50,8 @@ final class Rows {
     size = 0;
     cut = false;
     unclosed = false;
+    stray = false;
+    severalLines = false;
     line = nextLine;
     boolean any = quotes ? nextQuoted() : nextLine();
     if (size > 0 && row[size - 1] == '\r') {
@@ -82,13 +93,17 @@ final class Rows {
 
   private boolean nextQuoted() throws IOException {
     boolean any = false;
-    State state = State.FIELD_START;
+    State state = State.ROW_START;
     while (position < filled || fill()) {
       any = true;
       int end = position;
       while (end < filled && (buffer[end] != '\n' || state == State.QUOTED)) {
-        nextLine += buffer[end] == '\n' ? 1 : 0;
-        state = after(state, buffer[end]);
+        boolean lineEnd = buffer[end] == '\n';
+        nextLine += lineEnd ? 1 : 0;
+        severalLines |= lineEnd;
+        State next = after(state, buffer[end]);
+        stray |= next == State.UNQUOTED && (state == State.AFTER_QUOTE || state == State.CLOSED);
+        state = next;
         end++;
       }
       append(position, end);
@@ -106,11 +121,19 @@ final class Rows {
   /** As the CSV parser reads: text after a closing quote belongs to the field, unquoted. */
   private static State after(State state, byte b) {
     return switch (state) {
+      case ROW_START -> b == -17 ? State.MARK_1 : after(State.FIELD_START, b);
+      case MARK_1 -> b == -69 ? State.MARK_2 : after(State.UNQUOTED, b);
+      case MARK_2 -> b == -65 ? State.FIELD_START : after(State.UNQUOTED, b);
       case QUOTED -> b == '"' ? State.AFTER_QUOTE : State.QUOTED;
       case FIELD_START -> b == '"' ? State.QUOTED : b == ',' ? state : State.UNQUOTED;
-      case AFTER_QUOTE -> b == '"' ? State.QUOTED : b == ',' ? State.FIELD_START : State.UNQUOTED;
+      case AFTER_QUOTE -> b == '"' ? State.QUOTED : after(State.CLOSED, b);
+      case CLOSED -> isSpace(b) ? state : after(State.UNQUOTED, b);
       case UNQUOTED -> b == ',' ? State.FIELD_START : State.UNQUOTED;
     };
+  }
+
+  private static boolean isSpace(byte b) {
+    return b == ' ' || b == '\t' || b == '\r';
   }
 
   private void append(int from, int to) {
@@ -150,6 +173,16 @@ final class Rows {
   /** Whether bytes over the cap were passed by. */
   boolean cut() {
     return cut;
+  }
+
+  /** Whether text stands between a closing quote and the end of its field. */
+  boolean stray() {
+    return stray;
+  }
+
+  /** Whether a quoted field holds a line end. */
+  boolean severalLines() {
+    return severalLines;
   }
 
   /** Whether the stream ended inside quotes. */

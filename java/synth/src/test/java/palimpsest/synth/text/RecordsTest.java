@@ -73,7 +73,7 @@ class RecordsTest {
                 + "a,3,last");
     Records records = Records.read(csv, TEXT_LABEL, AB);
     assertEquals(List.of("0:one, \"two\"\r\nthree", "1:plain \"quote\"", "0:last"), lines(records));
-    assertEquals(List.of(), Records.check(csv, TEXT_LABEL, AB).problems());
+    assertEquals(List.of("2 SEVERAL_LINES"), kinds(Records.check(csv, TEXT_LABEL, AB).problems()));
   }
 
   @Test
@@ -161,7 +161,7 @@ class RecordsTest {
     Records records = Records.read(csv, TEXT_LABEL.withLimits(limits), AB);
     assertEquals(List.of("0:a,planted\na,plant", "1:next"), lines(records));
     assertEquals(
-        List.of("2 LONG_LINE"),
+        List.of("2 SEVERAL_LINES", "2 LONG_LINE"),
         kinds(Records.check(csv, TEXT_LABEL.withLimits(limits), AB).problems()));
     Path tsv = file("d.tsv", "a\t" + "x".repeat(200_000) + "\nb\tnext\n");
     assertEquals(
@@ -174,6 +174,51 @@ class RecordsTest {
     Path csv = file("d.csv", "label,text\na,ok\na,\"never closed\nb,lost\n");
     assertEquals(List.of("0:ok"), lines(Records.read(csv, TEXT_LABEL, AB)));
     assertEquals(List.of("3 UNCLOSED_QUOTE"), kinds(Records.check(csv, TEXT_LABEL, AB).problems()));
+  }
+
+  /** Else the second person's text would be the first one's, and nobody would be told. */
+  @Test
+  void aRowWithTextAfterAClosingQuoteIsDroppedAndSeenByItsOwner() throws IOException {
+    Path csv =
+        file(
+            "d.csv",
+            "who,text\nann,\"hello there\nbob,\"my secret is 42\"\nbob,next\neve,\"one\"two\n"
+                + "eve,\"one\" \"two\"\n\"eve\"x,three\neve,\"a\"\r\"b\"\n");
+    RecordOptions byUser = TEXT.withUser("who", 5);
+    assertEquals(List.of("0:next"), lines(Records.read(csv, byUser, Labels.single())));
+    assertEquals(
+        List.of(
+            "2 TEXT_AFTER_QUOTE",
+            "5 TEXT_AFTER_QUOTE",
+            "6 TEXT_AFTER_QUOTE",
+            "7 TEXT_AFTER_QUOTE",
+            "8 TEXT_AFTER_QUOTE"),
+        kinds(Records.check(csv, byUser, Labels.single()).problems()));
+  }
+
+  @Test
+  void quotesThatAreInOrderAreNoProblem() throws IOException {
+    Path csv =
+        file(
+            "d.csv",
+            "\uFEFF\"a, \"\"b\" ,\"x\"\t\r\n\"a, \"\"b\",\"\"\"x\"\"\"\n\"a, \"\"b\",y\"z\" \"\n");
+    Labels labels = Labels.of(List.of("a, \"b"));
+    assertEquals(
+        List.of("0:x", "0:\"x\"", "0:y\"z\" \""), lines(Records.read(csv, NUMBERED, labels)));
+    assertEquals(List.of(), Records.check(csv, NUMBERED, labels).problems());
+  }
+
+  /** It may be as its writer meant it, or two people's rows that a missing quote made one. */
+  @Test
+  void aFieldOfSeveralLinesIsUsedAndSeenByItsOwner() throws IOException {
+    Path csv = file("d.csv", "who,\"text\n\"\nann,\"hello\nbob,secret\"\nbob,next\n");
+    RecordOptions byUser = TEXT.withUser("who", 1);
+    assertEquals(
+        List.of("0:hello\nbob,secret", "0:next"),
+        lines(Records.read(csv, byUser, Labels.single())));
+    Records.Findings findings = Records.check(csv, byUser, Labels.single());
+    assertEquals(List.of("1 SEVERAL_LINES", "3 SEVERAL_LINES"), kinds(findings.problems()));
+    assertFalse(findings.problems().getLast().kind().drops());
   }
 
   @Test
@@ -475,7 +520,7 @@ class RecordsTest {
     String text = new String(hostile, StandardCharsets.ISO_8859_1);
     String ended =
         format == RecordOptions.Format.CSV
-            ? "a,\"" + text.replace("\"", "\"\"") + "\""
+            ? "a,\"" + text.replace("\"", "\"\"") + (random.nextInt(4) == 0 ? "\" \"b\"" : "\"")
             : text.replaceAll("[\r\n]", "");
     return ended.getBytes(StandardCharsets.ISO_8859_1);
   }

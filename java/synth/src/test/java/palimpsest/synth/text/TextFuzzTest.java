@@ -70,7 +70,8 @@ class TextFuzzTest extends FuzzTests {
           case CSV ->
               List.of(
                   "label,text,user\nred,%s,%s\nblue,\"%s\",u2\n".formatted(TEXT, USER, quoted),
-                  "label,text,user\r\nred,\"%s\nunclosed,u1\n".formatted(TEXT));
+                  "label,text,user\r\nred,\"%s\nunclosed,u1\n".formatted(TEXT),
+                  "label,text,user\nred,\"%s\nred,\"%s\",u1\n".formatted(TEXT, TEXT));
           case TSV ->
               List.of(
                   "label\ttext\tuser\nred\t%s\t%s\nblue\t%s\tu2\n"
