@@ -8,16 +8,20 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.invoke.MethodHandle;
 import java.lang.management.ManagementFactory;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
+import jdk.jfr.FlightRecorder;
 import picocli.CommandLine.Model.CommandSpec;
 
 /**
  * Keeps commands that read private records, those with {@link DataOptions}, from a process whose
- * memory could be written to a file or shown to other programs. The launcher sets the flags of the
- * virtual machine; options that were added to it, or another way of starting, may have undone them.
- * Linux is asked here: a limit on core files does not bind a handler that they are piped to.
+ * memory, or messages of exceptions, could be written to a file or shown to other programs. The
+ * launcher sets the flags of the virtual machine; options that were added to it, or another way of
+ * starting, may have undone them. Linux is asked here: a limit on core files does not bind a
+ * handler that they are piped to.
  */
 final class MemoryGuard {
   /** Flags that such a command needs, with their values. */
@@ -28,7 +32,21 @@ final class MemoryGuard {
           "HeapDumpAfterFullGC", "false",
           "HeapDumpBeforeFullGC", "false",
           "HeapDumpOnOutOfMemoryError", "false",
+          "ManagementServer", "false",
           "UsePerfData", "false");
+
+  /** Flags that name programs to run beside a process that fails: none may be named. */
+  private static final List<String> HANDLERS = List.of("OnError", "OnOutOfMemoryError");
+
+  /** Options that load an agent, which sees everything; a debugger is one. */
+  private static final Pattern AGENT = Pattern.compile("-(agentlib:|agentpath:|javaagent:|Xrun).*");
+
+  /** Logs of the virtual machine; that of exceptions quotes their messages, for one. */
+  private static final Pattern LOG = Pattern.compile("-Xlog.*");
+
+  /** Logs that quote nothing: the launcher's, and those of the garbage collector alone. */
+  private static final Pattern HARMLESS_LOG =
+      Pattern.compile("-Xlog:(aot=off|disable|gc[*]?(=\\w+)?(:.*)?)");
 
   static final int GET_DUMPABLE = 3;
   private static final int SET_DUMPABLE = 4;
@@ -41,26 +59,63 @@ final class MemoryGuard {
         .noneMatch(mixin -> mixin.userObject() instanceof DataOptions)) {
       return Optional.empty();
     }
-    HotSpotDiagnosticMXBean machine =
-        ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class);
-    Optional<String> flag =
-        new TreeMap<>(FLAGS)
-            .entrySet().stream()
-                .filter(f -> !machine.getVMOption(f.getKey()).getValue().equals(f.getValue()))
-                .map(f -> option(f.getKey(), f.getValue()))
-                .findFirst()
-                .map(option ->
-                    "this Java can write private records in its memory to a file, or show them to"
-                        + " other programs; start it by ./palimpsest, without changing "
-                        + option);
-    if (flag.isPresent()) {
-      return flag;
+    Optional<String> leak =
+        changedFlag()
+            .or(MemoryGuard::namedHandler)
+            .or(MemoryGuard::leakingOption)
+            .or(MemoryGuard::recording);
+    if (leak.isPresent()) {
+      return leak.map(what ->
+          "this Java can write private records in its memory to a file, or show them to other"
+              + " programs; start it by ./palimpsest, without "
+              + what);
     }
     return becomeUndumpable()
         ? Optional.empty()
         : Optional.of(
             "this system does not let a process refuse core dumps (prctl), and one would hold"
                 + " private records");
+  }
+
+  private static Optional<String> changedFlag() {
+    return new TreeMap<>(FLAGS)
+        .entrySet().stream()
+            .filter(flag -> !value(flag.getKey()).equals(flag.getValue()))
+            .map(flag -> "changing " + option(flag.getKey(), flag.getValue()))
+            .findFirst();
+  }
+
+  private static Optional<String> namedHandler() {
+    return HANDLERS.stream()
+        .filter(flag -> !value(flag).isEmpty())
+        .map(flag -> "-XX:" + flag)
+        .findFirst();
+  }
+
+  private static String value(String flag) {
+    return ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class)
+        .getVMOption(flag)
+        .getValue();
+  }
+
+  /** Options, those from the environment and from files included. */
+  private static Optional<String> leakingOption() {
+    return ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+        .filter(option ->
+            AGENT.matcher(option).matches()
+                || LOG.matcher(option).matches() && !HARMLESS_LOG.matcher(option).matches())
+        .map(option -> option.replaceFirst("=.*", ""))
+        .findFirst();
+  }
+
+  /**
+   * A recording of Java Flight Recorder holds messages of exceptions. Nothing of ours makes one, so
+   * a recorder that was ever used is enough; the question does not start it.
+   */
+  private static Optional<String> recording() {
+    boolean used =
+        ModuleLayer.boot().findModule("jdk.jfr").isPresent() && FlightRecorder.isInitialized();
+    return used ? Optional.of("a recording of Java Flight Recorder") : Optional.empty();
   }
 
   /** No core dump of this process, and no look into its memory by others of the same user. */

@@ -194,16 +194,20 @@ public final class Ledger implements AutoCloseable {
     return ledger;
   }
 
-  /** Cuts a torn last line and lets the head catch up. */
+  /**
+   * Cuts a torn last line and lets the head catch up: a crash between line and head leaves the head
+   * one record behind, and that record counts. The lines are forced first, since the process that
+   * wrote the last one may have died before it was on disk.
+   */
   private static Ledger mended(LedgerStore store, HeldLock lock, LedgerChain chain) {
     Ledger ledger = new Ledger(store, lock, chain);
-    ledger.catchUp();
+    try {
+      store.cut(chain.completeBytes());
+      store.writeHead(ledger.head);
+    } catch (IOException e) {
+      throw new LedgerException("what a crash may have left cannot be mended", e);
+    }
     if (chain.tornBytes() > 0) {
-      try {
-        store.cut(chain.completeBytes());
-      } catch (IOException e) {
-        throw new LedgerException("it cannot be repaired", e);
-      }
       ledger.append(new Repair(chain.tornBytes()));
     }
     return ledger;
@@ -335,15 +339,6 @@ public final class Ledger implements AutoCloseable {
     }
     events(chain.records());
     return chain;
-  }
-
-  /** A crash between line and head leaves the head one record behind: the record counts. */
-  private void catchUp() {
-    try {
-      store.writeHead(head);
-    } catch (IOException e) {
-      throw new LedgerException("its head file cannot be written", e);
-    }
   }
 
   private void append(LedgerRecord record) {

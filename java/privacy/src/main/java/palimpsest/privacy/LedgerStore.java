@@ -141,6 +141,7 @@ final class LedgerStore {
    */
   void create() {
     try {
+      forceAncestors();
       if (!Files.exists(file("secret"), LinkOption.NOFOLLOW_LINKS)) {
         writeSecret();
       }
@@ -259,7 +260,7 @@ final class LedgerStore {
     writeHead(head);
   }
 
-  /** Cuts the file to its complete lines. */
+  /** Cuts the file to its complete lines, and returns when these are on disk. */
   void cut(long completeBytes) throws IOException {
     try (FileChannel out = open(file("ledger"), StandardOpenOption.WRITE)) {
       out.truncate(completeBytes);
@@ -284,10 +285,22 @@ final class LedgerStore {
     }
     Files.move(
         beside, file(kind), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    forceDirectory();
+    force(directory);
   }
 
-  private void forceDirectory() throws IOException {
+  /**
+   * Forces what lists the directory, all the way up: a crash that takes back a directory above it,
+   * which may be as new, takes the ledger. Where this process may not write it made none.
+   */
+  private void forceAncestors() throws IOException {
+    for (Path above = directory.toRealPath().getParent();
+        above != null && Files.isWritable(above);
+        above = above.getParent()) {
+      force(above);
+    }
+  }
+
+  private static void force(Path directory) throws IOException {
     try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
       channel.force(true);
     }

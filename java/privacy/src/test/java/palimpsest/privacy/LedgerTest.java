@@ -330,7 +330,7 @@ class LedgerTest {
   }
 
   @Test
-  void aStepIsOnDiskBeforeItReturns() {
+  void aStepCanBeReadWhenItReturns() {
     try (Ledger ledger = create();
         SecretKey key = SecretKey.fromOperatingSystem()) {
       Ledger.Run run = ledger.startRun(spec(3), key);

@@ -8,14 +8,17 @@ import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.privacy.LedgerException;
+import palimpsest.testing.FaultyFiles;
 
 /**
  * R38: on a disk that fills up, or whose fsync fails, a run stops with an error; what was written
@@ -33,26 +36,6 @@ class SynthesisFaultTest {
   }
 
   @TempDir Path folder;
-  private Path library;
-
-  @BeforeEach
-  void compile() throws Exception {
-    library = folder.resolve("libfaulty_files.so");
-    Path source = Path.of("../../native/test/faulty_files.cpp");
-    assertEquals(
-        0,
-        new ProcessBuilder(
-                "g++",
-                "-std=c++20",
-                "-shared",
-                "-fPIC",
-                "-o",
-                library.toString(),
-                source.toString())
-            .inheritIO()
-            .start()
-            .waitFor());
-  }
 
   @ParameterizedTest
   @ValueSource(strings = {"FAULTY_FSYNC", "FAULTY_WRITE"})
@@ -60,12 +43,12 @@ class SynthesisFaultTest {
   void aDiskThatFailsLosesNothing(String fault) throws Exception {
     Path place = Files.createDirectories(folder.resolve("run"));
     TinySetting setting = new TinySetting(place);
+    FaultyFiles library = FaultyFiles.compile(folder);
     int fired = 0;
     for (int at : places()) {
       Path mark = folder.resolve("mark-" + at);
       ProcessBuilder faulty = SynthesisCrashTest.victim(place, STEPS, 0);
-      faulty.environment().put("LD_PRELOAD", library.toString());
-      faulty.environment().put("FAULTY_UNDER", place.toRealPath().toString());
+      library.preload(faulty, place);
       faulty.environment().put("FAULTY_MARK", mark.toString());
       faulty.environment().put(fault, Integer.toString(at));
       faulty.redirectError(Redirect.DISCARD);
@@ -85,6 +68,33 @@ class SynthesisFaultTest {
       clean(setting);
     }
     assertTrue(fired >= 3, "faults that happened: " + fired);
+  }
+
+  /**
+   * No update is kept before its payment is on disk, nothing is renamed into its place before it
+   * is, and what a finished run leaves is.
+   */
+  @Test
+  @Tag("R38")
+  void whatARunKeepsIsOnDiskBeforeItCounts() throws Exception {
+    Path place = Files.createDirectories(folder.resolve("run")).toRealPath();
+    TinySetting setting = new TinySetting(place);
+    List<String> trace = new ArrayList<>();
+    int updates = 0;
+    for (String line :
+        FaultyFiles.compile(folder).trace(SynthesisCrashTest.victim(place, STEPS, 0), place)) {
+      if (line.startsWith("rename") && line.endsWith("training.safetensors")) {
+        trace.add(FaultyFiles.MARK + "update " + ++updates + "\t");
+      }
+      trace.add(line);
+    }
+    assertTrue(updates >= STEPS, "updates that were kept: " + updates);
+    Path ledgers = setting.state().resolve("ledgers");
+    assertEquals("", FaultyFiles.unsafe(trace, path -> path.startsWith(ledgers)));
+    trace.removeIf(line -> line.startsWith(FaultyFiles.MARK + "update"));
+    // The run's own state is gone by then, and would do no harm if it came back.
+    Path runs = setting.state().resolve("runs");
+    assertEquals("", FaultyFiles.unsafe(trace, path -> !path.equals(runs)));
   }
 
   /**

@@ -6,12 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import palimpsest.testing.FaultyFiles;
 
 /** Files and folders are there in full or not at all. */
 class AtomicFilesTest {
@@ -68,5 +71,40 @@ class AtomicFilesTest {
     Files.writeString(folder.resolve("mine"), "keep");
     assertThrows(ModelFileException.class, () -> AtomicFiles.folder(folder, partial -> {}));
     assertEquals("keep", Files.readString(folder.resolve("mine")));
+  }
+
+  /** What the traced process does: a file written twice and a folder with files of both kinds. */
+  static final class Writer {
+    private Writer() {}
+
+    public static void main(String[] arguments) {
+      Path file = Path.of(arguments[0], "file");
+      AtomicFiles.file(file, new byte[] {1});
+      FaultyFiles.mark("written");
+      AtomicFiles.file(file, new byte[] {2});
+      FaultyFiles.mark("replaced");
+      AtomicFiles.folder(
+          Path.of(arguments[0], "folder"),
+          partial -> {
+            AtomicFiles.file(partial.resolve("first"), new byte[] {3});
+            try (FileChannel own =
+                FileChannel.open(
+                    partial.resolve("own"),
+                    StandardOpenOption.CREATE_NEW,
+                    StandardOpenOption.WRITE)) {
+              own.write(ByteBuffer.wrap(new byte[] {4}));
+              own.force(true);
+            }
+          });
+    }
+  }
+
+  @Test
+  void whatAppearsIsOnDisk() throws Exception {
+    Path place = Files.createDirectory(folder.resolve("traced")).toRealPath();
+    List<String> trace =
+        FaultyFiles.compile(folder).trace(FaultyFiles.java(Writer.class, place.toString()), place);
+    assertEquals(4, trace.stream().filter(line -> line.startsWith("rename")).count());
+    assertEquals("", FaultyFiles.unsafe(trace, path -> true));
   }
 }
