@@ -201,7 +201,10 @@ class MemoryGuardTest {
     }
   }
 
-  /** A launcher in a folder of its own, whose Maven builds nothing and whose Java prints all. */
+  /**
+   * A launcher in a folder of its own, whose Maven builds nothing and whose Java prints what it is
+   * given.
+   */
   @Test
   void theLauncherTakesNoOptionsOfOtherJavas() throws Exception {
     Path own = folder.resolve("own");
@@ -213,7 +216,9 @@ class MemoryGuardTest {
         Path.of(System.getProperty("palimpsest.root", "../.."), "palimpsest"),
         own.resolve("palimpsest"));
     Path jdk = own.resolve("jdk");
-    program(jdk.resolve("bin/java"), "printenv; printf '%s\\n' \"$@\"");
+    program(
+        jdk.resolve("bin/java"),
+        "printenv JAVA_TOOL_OPTIONS JDK_JAVA_OPTIONS _JAVA_OPTIONS; printf '%s\\n' \"$@\"");
     program(jdk.resolve("bin/javac"), "");
     Files.writeString(jdk.resolve("release"), "JAVA_VERSION=\"25.0.1\"\n");
     String jars = own.resolve("java/cli/target") + "/";
