@@ -56,7 +56,7 @@ class LedgerSyncTest {
           MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1, 1, 10, 1000, STEPS, 1e-6);
       PrivacyEvent labels = new PrivacyEvent.Gaussian(20, 1);
       try (SecretKey key = SecretKey.fromOperatingSystem()) {
-        Ledger.Run run = ledger.startRun(spec, List.of(labels), key);
+        Ledger.Run run = ledger.startRun(RunTerms.of(spec), List.of(labels), key);
         FaultyFiles.mark("started");
         run.release("labels", labels);
         FaultyFiles.mark("released");
