@@ -71,19 +71,17 @@ class PrivacyLossTest {
     }
   }
 
-  /**
-   * Losses of plus and minus 10: on the grid as they are, so that no other margin is in the way.
-   */
+  /** Losses of plus and minus 1: on the grid as they are, so no other margin is in the way. */
   @Test
   void boundsOnAGridStandOff() {
-    double high = 1 / (1 + Math.exp(-10));
-    LossPmf one = new LossPmf(0, new double[] {Math.exp(-10) * high, high}, 20, -10, 0);
-    for (int count : new int[] {1, 2, 3}) {
+    double high = 1 / (1 + Math.exp(-1));
+    LossPmf one = new LossPmf(0, new double[] {Math.exp(-1) * high, high}, 2, -1, 0);
+    for (int count : new int[] {30, 60, 100}) {
       ExactSum exact = ExactSum.of(List.of(new Composition.Part(one, count)));
-      PrivacyLoss loss = loss(new DiscreteLaplace(10, count));
-      for (double delta : new double[] {0.9, 0.5, 0.1, 0.01}) {
+      PrivacyLoss loss = loss(new DiscreteLaplace(1, count));
+      for (double delta : new double[] {0.1, 1e-3, 1e-6, 1e-9}) {
         assertEpsilonStandsOff(loss, delta, exact::delta);
-        double epsilon = 10 * count + Math.log1p(-delta);
+        double epsilon = loss.epsilon(delta).upper();
         PrivacyLoss.Interval around = loss.delta(epsilon);
         BigDecimal above = exact.delta(epsilon * (1 - MARGIN));
         BigDecimal below = exact.delta(epsilon * (1 + MARGIN));
