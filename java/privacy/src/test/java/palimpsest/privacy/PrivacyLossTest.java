@@ -1,5 +1,6 @@
 package palimpsest.privacy;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.math.BigDecimal;
@@ -69,6 +70,31 @@ class PrivacyLossTest {
           around.upper() >= exact * (1 + MARGIN) && around.lower() <= exact * (1 - MARGIN),
           () -> around + " around " + exact);
     }
+  }
+
+  /** However little there is to lose, no bound is on the wrong side for want of digits. */
+  @Test
+  void tinyLossesAreEnclosed() {
+    Random random = new Random(7);
+    for (int round = 0; round < 100; round++) {
+      double mu = Math.pow(10, -1 - 12 * random.nextDouble());
+      double sigma = 1 / mu;
+      PrivacyLoss loss = loss(new Gaussian(sigma, 1));
+      double epsilon = round % 10 == 0 ? 0 : mu * 6 * random.nextDouble();
+      BigDecimal exact = gaussian(sigma, 1, epsilon);
+      PrivacyLoss.Interval delta = loss.delta(epsilon);
+      assertTrue(
+          new BigDecimal(delta.upper()).compareTo(exact) >= 0
+              && new BigDecimal(delta.lower()).compareTo(exact) <= 0,
+          () -> delta + " around " + exact + " of mu " + mu);
+      if (epsilon > 0) {
+        assertEpsilonStandsOff(loss, exact.doubleValue(), at -> gaussian(sigma, 1, at));
+      }
+    }
+    assertEquals(0, AnalyticGaussian.delta(1e-9, 1));
+    assertEquals(0, AnalyticGaussian.epsilon(1e-9, 1e-6));
+    double far = AnalyticGaussian.logDelta(1e-3, 0.25);
+    assertTrue(far < -31_000 && far > -32_000, "" + far);
   }
 
   /** Losses of plus and minus 1: on the grid as they are, so no other margin is in the way. */
