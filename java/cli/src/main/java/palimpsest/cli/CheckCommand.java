@@ -2,6 +2,7 @@ package palimpsest.cli;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -41,11 +42,18 @@ final class CheckCommand extends Verb {
     RecordOptions options = data.records();
     Optional<String> hint = Records.hint(file, options).map(words -> file + ": " + words);
     Labels labels = data.declaredLabels().orElseGet(() -> found(options, hint));
-    Records.Findings findings = Records.check(file, options, labels);
+    Records.Findings findings = worstFirst(Records.check(file, options, labels));
     Map<String, Object> fields = fields(labels, findings);
     hint.ifPresent(line -> fields.put("hint", line));
     print(fields, hint.map(line -> line + "\n").orElse("") + text(labels, findings));
     return ExitCode.DONE;
+  }
+
+  /** What is only repaired or pointed out must not push what is dropped off the screen. */
+  private static Records.Findings worstFirst(Records.Findings findings) {
+    List<Problem> problems = new ArrayList<>(findings.problems());
+    problems.sort(Comparator.comparing(problem -> !problem.kind().drops()));
+    return new Records.Findings(findings.usable(), problems);
   }
 
   /** The labels in the file; where there are none, a file of another kind is the likelier cause. */

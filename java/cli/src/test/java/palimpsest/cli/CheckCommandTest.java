@@ -57,6 +57,13 @@ class CheckCommandTest {
     assertEquals(31, all.get("problems").size());
   }
 
+  @Test
+  void whatIsDroppedComesFirst() throws IOException {
+    String file = file("a.csv", "t\n" + "\"two\nlines\"\n".repeat(30) + "\"a\" b\n");
+    CommandLineRun run = CommandLineRun.of("check", file, "--text", "t");
+    assertTrue(run.out().contains("\nline 62: text after a closing quote"), run.out());
+  }
+
   private static JsonNode json(CommandLineRun run) throws IOException {
     assertEquals(ExitCode.DONE, run.exitCode(), run.err());
     return new ObjectMapper().readTree(run.out());
