@@ -24,8 +24,8 @@ import javax.xml.stream.XMLStreamReader;
 import palimpsest.engine.weights.AtomicFiles;
 
 /**
- * A copy of a checkout's sources in a temporary folder, built there once; each mutation is applied,
- * its test run alone, and taken back. Maven compiles only the modules that changed.
+ * A copy of a checkout's sources in a temporary folder, built there once by Maven, which also runs
+ * all the tests; each mutation is then applied, its test run alone, and taken back.
  */
 final class MutatedTree implements AutoCloseable {
   /** What became of a mutation. */
@@ -53,6 +53,7 @@ final class MutatedTree implements AutoCloseable {
   private final Path root;
   private final Path folder;
   private final Path log;
+  private final MutatedBuild build;
 
   /** Copies every file of the checkout that git knows or would add, as it is on disk. */
   MutatedTree(Path root) throws IOException {
@@ -60,6 +61,7 @@ final class MutatedTree implements AutoCloseable {
     Path temporary = Files.createTempDirectory("palimpsest-mutations");
     folder = temporary.resolve("tree");
     log = temporary.resolve("maven.log");
+    build = new MutatedBuild(folder, temporary.resolve("test.log"), MINUTES);
     Process git =
         new ProcessBuilder("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
             .directory(root.toFile())
@@ -128,25 +130,29 @@ final class MutatedTree implements AutoCloseable {
       return new Outcome(Verdict.BROKEN, "its patch does not apply: " + said.getFirst());
     }
     try {
-      AtomicFiles.deleteTree(reports(mutation));
-      int exit =
-          maven(
-              MINUTES,
-              "java/" + mutation.module(),
-              mutation.testClass() + "#" + mutation.method(),
-              "-o");
-      if (exit == TIMED_OUT) {
-        return new Outcome(Verdict.BROKEN, "no end after " + MINUTES + " minutes");
-      }
-      Outcome outcome = judge(mutation);
-      return outcome.verdict == Verdict.SURVIVED && exit != 0
-          ? new Outcome(Verdict.BROKEN, firstError())
-          : outcome;
+      return MutatedBuild.canRun(mutation) ? build.run(mutation) : runByMaven(mutation);
     } finally {
       if (!mutation.apply(folder, said, "-R")) {
         throw new IOException(mutation.name() + " cannot be taken back: " + said.getLast());
       }
     }
+  }
+
+  private Outcome runByMaven(Mutation mutation) throws IOException {
+    AtomicFiles.deleteTree(reports(mutation));
+    int exit =
+        maven(
+            MINUTES,
+            "java/" + mutation.module(),
+            mutation.testClass() + "#" + mutation.method(),
+            "-o");
+    if (exit == TIMED_OUT) {
+      return new Outcome(Verdict.BROKEN, "no end after " + MINUTES + " minutes");
+    }
+    Outcome outcome = judge(mutation);
+    return outcome.verdict == Verdict.SURVIVED && exit != 0
+        ? new Outcome(Verdict.BROKEN, firstError())
+        : outcome;
   }
 
   private int maven(int minutes, String modules, String tests, String option) throws IOException {

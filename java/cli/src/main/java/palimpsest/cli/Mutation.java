@@ -70,6 +70,15 @@ record Mutation(
                 "mutation " + name + ": its header lacks a line '" + start + "...'"));
   }
 
+  /** The files that the patch changes, as paths from the root. */
+  List<String> files() throws IOException {
+    String start = "+++ b/";
+    return Files.readAllLines(patch).stream()
+        .filter(line -> line.startsWith(start))
+        .map(line -> line.substring(start.length()).strip())
+        .toList();
+  }
+
   /** The test as a person names it. */
   String test() {
     return module + " " + testClass + "#" + method;

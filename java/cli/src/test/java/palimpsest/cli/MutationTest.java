@@ -96,6 +96,33 @@ class MutationTest {
     }
   }
 
+  private Mutation changing(String file) throws IOException {
+    Path patch = folder.resolve("other.patch");
+    Files.writeString(
+        patch,
+        "# what: x\n# test: cli CountTest#counts\n--- a/%s\n+++ b/%s\n".formatted(file, file));
+    return Mutation.read(patch);
+  }
+
+  /** What is neither a Java source nor a kernel is built by Maven. */
+  @Test
+  void sourcesAndKernelsAreCompiledWithoutMaven() throws IOException {
+    for (String file :
+        List.of(
+            "java/privacy/src/main/java/a/B.java", "native/src/clip.cpp", "native/include/c.h")) {
+      assertEquals(List.of(file), changing(file).files());
+      assertTrue(MutatedBuild.canRun(changing(file)), file);
+    }
+    for (String file :
+        List.of(
+            "palimpsest",
+            "pom.xml",
+            "java/synth/src/main/resources/a.json",
+            "native/CMakeLists.txt")) {
+      assertFalse(MutatedBuild.canRun(changing(file)), file);
+    }
+  }
+
   private Verdict verdict(String cases) throws IOException {
     Mutation mutation = mutation("# what: x\n# test: cli CountTest#counts\n");
     Path reports = Files.createDirectories(folder.resolve("reports"));
