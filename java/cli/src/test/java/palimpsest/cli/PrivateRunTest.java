@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -65,7 +66,7 @@ class PrivateRunTest {
   private CommandLineRun again(String out, String... more) {
     List<String> words = new ArrayList<>(List.of(sound("--out", folder.resolve(out).toString())));
     words.addAll(List.of(more));
-    return run("train", "--out", words);
+    return run("train", "", words);
   }
 
   /** Only its owner knows whether a file that was edited is the data of an account. */
@@ -74,16 +75,23 @@ class PrivateRunTest {
     assertEquals(ExitCode.DONE, run("train", sound()).exitCode());
     String before = Files.readString(setting.data());
     List<String> refusals = new ArrayList<>();
-    for (String data : List.of(before, before + "red,one more\n")) {
-      Files.writeString(setting.data(), data);
-      CommandLineRun refused = again("second");
+    String edited = before + "red,one more\n";
+    List<Map.Entry<Path, String>> files =
+        List.of(
+            Map.entry(folder.resolve("letters.csv"), edited),
+            Map.entry(setting.data(), before),
+            Map.entry(setting.data(), edited));
+    for (Map.Entry<Path, String> file : files) {
+      Files.writeString(file.getKey(), file.getValue());
+      CommandLineRun refused = again("second", "--data", file.getKey().toString());
       assertEquals(ExitCode.BAD_INPUT, refused.exitCode(), refused.err());
       assertEquals(1, refused.err().lines().count(), refused.err());
       assertTrue(refused.err().contains("--name"), refused.err());
       assertTrue(refused.err().contains("(notes)"), refused.err());
       refusals.add(refused.err());
     }
-    assertEquals(1, refusals.stream().distinct().count(), "whether the file changed is not told");
+    assertEquals(
+        1, refusals.stream().distinct().count(), "neither the file's name nor its change is told");
     assertFalse(Files.exists(folder.resolve("second")));
     CommandLineRun named = again("second", "--name", "notes");
     assertEquals(ExitCode.DONE, named.exitCode(), named.err());
@@ -308,7 +316,7 @@ class PrivateRunTest {
     assertFalse(Files.exists(setting.out()));
   }
 
-  /** The command without its own value of {@code option}. */
+  /** The command without its own values of {@code option} and of what {@code words} give. */
   private CommandLineRun run(String command, String option, List<String> words) {
     List<String> all = new ArrayList<>(List.of(command, "--quiet"));
     String[][] own = {
@@ -324,7 +332,7 @@ class PrivateRunTest {
       {"--rank", "2"}
     };
     for (String[] pair : own) {
-      if (!pair[0].equals(option)) {
+      if (!pair[0].equals(option) && !words.contains(pair[0])) {
         all.addAll(List.of(pair));
       }
     }

@@ -12,6 +12,7 @@ import java.lang.management.ThreadMXBean;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.logging.Logger;
 import org.junit.jupiter.api.Test;
 
@@ -102,16 +103,28 @@ class FuzzCheckTest {
 
   @Test
   void aSecondIsTooLong() {
+    assertTrue(fault(check(file -> aSecond())).contains("one file takes 1"));
+  }
+
+  @Test
+  void theFirstFileMayWaitForClasses() throws IOException {
+    AtomicInteger reads = new AtomicInteger();
+    FuzzCheck check = check(file -> reads.getAndIncrement() == 0 ? aSecond() : 0);
+    check.accept(new byte[0]);
+    check.accept(new byte[0]);
+    assertEquals(3, reads.get());
+    assertEquals(2, check.files());
+    assertEquals(2, check.accepted());
+  }
+
+  /** Keeps the processor for more than a second. */
+  private static int aSecond() {
     ThreadMXBean threads = ManagementFactory.getThreadMXBean();
-    FuzzCheck slow =
-        check(file -> {
-          long end = threads.getCurrentThreadCpuTime() + 1_001_000_000;
-          while (threads.getCurrentThreadCpuTime() < end) {
-            Thread.onSpinWait();
-          }
-          return 0;
-        });
-    assertTrue(fault(slow).contains("one file takes 1"));
+    long end = threads.getCurrentThreadCpuTime() + 1_001_000_000;
+    while (threads.getCurrentThreadCpuTime() < end) {
+      Thread.onSpinWait();
+    }
+    return 0;
   }
 
   @Test
