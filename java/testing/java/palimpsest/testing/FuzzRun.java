@@ -128,7 +128,12 @@ public final class FuzzRun {
             .redirectOutput(place.resolve("log").toFile())
             .start();
     Thread end = new Thread(() -> stop(process, temporary));
-    Runtime.getRuntime().addShutdownHook(end);
+    try {
+      Runtime.getRuntime().addShutdownHook(end);
+    } catch (IllegalStateException shuttingDown) {
+      stop(process, temporary);
+      throw shuttingDown;
+    }
     int exit = process.waitFor();
     Runtime.getRuntime().removeShutdownHook(end);
     FuzzTests.remove(temporary);
