@@ -29,6 +29,8 @@ final class MemoryGuard {
       Map.of(
           "CreateCoredumpOnCrash", "false",
           "DisableAttachMechanism", "true",
+          "ErrorFileToStderr", "false",
+          "ErrorFileToStdout", "false",
           "HeapDumpAfterFullGC", "false",
           "HeapDumpBeforeFullGC", "false",
           "HeapDumpOnOutOfMemoryError", "false",

@@ -26,7 +26,12 @@ import picocli.CommandLine.Model.CommandSpec;
 class MemoryGuardTest {
   /** Flags that are as needed unless someone changes them, so that the launcher need not. */
   private static final Set<String> AS_NEEDED =
-      Set.of("HeapDumpAfterFullGC", "HeapDumpBeforeFullGC", "ManagementServer");
+      Set.of(
+          "ErrorFileToStderr",
+          "ErrorFileToStdout",
+          "HeapDumpAfterFullGC",
+          "HeapDumpBeforeFullGC",
+          "ManagementServer");
 
   @TempDir Path folder;
 
@@ -99,6 +104,8 @@ class MemoryGuardTest {
         "-Xrunjdwp:transport=dt_socket,server=y,suspend=n",
         "-XX:OnError=true",
         "-XX:OnOutOfMemoryError=true",
+        "-XX:+ErrorFileToStderr",
+        "-XX:+ErrorFileToStdout",
         "-Xlog:exceptions=info:file=%s/log",
         "-Xlog:gc,exceptions=info",
         "-Xlog:all"

@@ -105,21 +105,21 @@ class PrivateRunTest {
   @Test
   void anotherColumnOfPeopleIsAnotherAccount() throws IOException {
     List<String> lines = Files.readAllLines(setting.data());
-    StringBuilder people = new StringBuilder(lines.getFirst() + ",account,device\n");
+    StringBuilder people = new StringBuilder(lines.getFirst() + ",Käufer,device\n");
     for (int i = 1; i < lines.size(); i++) {
       people.append(lines.get(i)).append(",a").append(i % 7).append(",d").append(i).append('\n');
     }
     Files.writeString(setting.data(), people);
     String[] by = {"--name", "notes", "--max-records", "2", "--user"};
     List<String> words = new ArrayList<>(List.of(by));
-    words.add("account");
+    words.add("Käufer");
     CommandLineRun first = again("first", words.toArray(String[]::new));
     assertEquals(ExitCode.DONE, first.exitCode(), first.err());
     words.set(by.length, "device");
     CommandLineRun refused = again("second", words.toArray(String[]::new));
     assertTrue(refused.exitCode() != ExitCode.DONE, refused.out());
     assertEquals(1, refused.err().lines().count(), refused.err());
-    assertTrue(refused.err().contains("by the person in column 'account'"), refused.err());
+    assertTrue(refused.err().contains("by the person in column 'K%c3%a4ufer'"), refused.err());
     assertFalse(Files.exists(folder.resolve("second")));
   }
 

@@ -7,7 +7,17 @@ package palimpsest.privacy;
  */
 public final class AnalyticGaussian {
   /** Below it the two terms of delta are too close to each other for their difference. */
-  private static final double SMALL_MU = 1e-2;
+  private static final double SMALL_MU = 0.3;
+
+  /** Gauss and Legendre's five points: the middle, and two pairs off it in half lengths. */
+  private static final double[] OFFSETS = {
+    0, Math.sqrt(5 - 2 * Math.sqrt(10.0 / 7)) / 3, Math.sqrt(5 + 2 * Math.sqrt(10.0 / 7)) / 3
+  };
+
+  /** Their shares of the whole; each pair has its share twice. */
+  private static final double[] WEIGHTS = {
+    64.0 / 225, (322 + 13 * Math.sqrt(70)) / 1800, (322 - 13 * Math.sqrt(70)) / 1800
+  };
 
   private AnalyticGaussian() {}
 
@@ -25,21 +35,24 @@ public final class AnalyticGaussian {
   /**
    * The same without a difference. With R = Phi / phi and x = -eps/mu, e^eps phi(x - mu/2) = phi(x
    * + mu/2), so delta = phi(x + mu/2) [R(x + mu/2) - R(x - mu/2)], and R' = 1 + x R is integrated
-   * by three points (Gauss and Legendre), whose error is of the order of mu^6.
+   * by five points, whose relative error is at most 2e-9 mu^10.
    */
   private static double logDeltaBySlope(double mu, double epsilon) {
     double middle = -epsilon / mu;
-    double offset = Math.sqrt(0.6) * mu / 2;
-    double slope = (8 * slope(middle) + 5 * (slope(middle - offset) + slope(middle + offset))) / 18;
+    double slope = WEIGHTS[0] * slope(middle);
+    for (int pair = 1; pair < OFFSETS.length; pair++) {
+      double offset = OFFSETS[pair] * mu / 2;
+      slope += WEIGHTS[pair] * (slope(middle - offset) + slope(middle + offset));
+    }
     double top = middle + mu / 2;
     return Math.log(mu * slope / Math.sqrt(2 * Math.PI)) - top * top / 2;
   }
 
   /** The derivative of Phi / phi; far out by its asymptotic series, where 1 + x R cancels. */
   private static double slope(double x) {
-    if (x < -200) {
+    if (x < -50) {
       double square = 1 / (x * x);
-      return square * (1 - 3 * square * (1 - 5 * square));
+      return square * (1 - 3 * square * (1 - 5 * square * (1 - 7 * square * (1 - 9 * square))));
     }
     return 1 + x * Math.sqrt(Math.PI / 2) * SpecialFunctions.scaledErfc(-x / Math.sqrt(2));
   }

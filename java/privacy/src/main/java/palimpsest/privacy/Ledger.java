@@ -1,6 +1,7 @@
 package palimpsest.privacy;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -141,8 +142,9 @@ public final class Ledger implements AutoCloseable {
    * first by name, if several have. Data that was edited, sorted or cut is other bytes and is not
    * found. To open an account on the answer, be {@linkplain #exclusive alone} meanwhile.
    *
-   * <p>Accounts that are broken or unfinished are left out: they can neither vouch for a file nor
-   * hold up the work on other data, and they refuse every run of their own.
+   * <p>A file's code is looked for as it stands in the lines, whatever else is wrong with them: a
+   * broken account forgets no file, and holds up the work on no other data. One without its secret
+   * knows none.
    *
    * @param sha256 of the file's bytes
    * @throws LedgerException if others can look into the directory
@@ -172,8 +174,8 @@ public final class Ledger implements AutoCloseable {
 
   private static boolean saw(LedgerStore store, byte[] sha256) {
     try {
-      List<LedgerRecord> records = checked(store, store.dataSet()).records();
-      return records.contains(new FileSeen(store.hmacOf(sha256)));
+      String lines = new String(store.readLines(), StandardCharsets.ISO_8859_1);
+      return lines.contains(store.hmacOf(sha256));
     } catch (LedgerException e) {
       return false;
     }
@@ -321,13 +323,17 @@ public final class Ledger implements AutoCloseable {
     return LedgerChain.read(store.readLines(), store.secret());
   }
 
+  /**
+   * Reads and checks all of it. Without the lock a run may be appending meanwhile, so the lines are
+   * at least those of the head before them, and at most one more than those of the head after.
+   */
   private static LedgerChain checked(LedgerStore store, String dataSet) {
     LedgerHead sealed = store.readHead();
     LedgerChain chain = chain(store);
     if (!chain.contains(sealed)) {
       throw new LedgerException("records at its end were removed or replaced");
     }
-    if (chain.head().count() > sealed.count() + 1) {
+    if (chain.head().count() > store.readHead().count() + 1) {
       throw new LedgerException("its head file is older than its last records");
     }
     if (chain.records().isEmpty()) {

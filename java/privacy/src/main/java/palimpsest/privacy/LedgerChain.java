@@ -46,13 +46,31 @@ record LedgerChain(
         && hashes.get((int) earlier.count() - 1).equals(earlier.hash());
   }
 
-  /** The line of a record, with its end. */
+  /**
+   * The line of a record, with its end.
+   *
+   * @throws LedgerException if {@link #read} would refuse it
+   */
   static String line(LedgerRecord record, LedgerHead head, LedgerSecret secret) {
     SequencedMap<String, Object> fields = LedgerCodec.fields(record);
     fields.putFirst("number", head.count());
     String hash = hash(head.hash(), FlatJson.write(fields), secret);
     fields.putLast("hash", hash);
-    return FlatJson.write(fields) + "\n";
+    String line = FlatJson.write(fields) + "\n";
+    requireReadable(line, record);
+    return line;
+  }
+
+  /** A line that cannot be read back would make the account unusable for good. */
+  private static void requireReadable(String line, LedgerRecord record) {
+    byte[] bytes = line.getBytes(StandardCharsets.US_ASCII);
+    int index = record instanceof LedgerRecord.Genesis ? 0 : 1;
+    SequencedMap<String, Object> fields = fields(bytes, 0, bytes.length - 1, index);
+    fields.remove("number");
+    fields.remove("hash");
+    if (!record(fields, index).equals(record)) {
+      throw broken(index, "it would be read as another");
+    }
   }
 
   /** The head after a line that {@link #line} made. */

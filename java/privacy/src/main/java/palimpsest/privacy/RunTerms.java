@@ -19,11 +19,26 @@ import java.util.Set;
  */
 public record RunTerms(
     MechanismSpec spec, String rows, Set<Waiver> waivers, Optional<String> first) {
-  /** Checks that nothing is missing. */
+  private static final String WORDS = "[ !#-\\[\\]-~]{1,2000}";
+
+  /**
+   * Checks that a ledger's line can hold it.
+   *
+   * @throws IllegalArgumentException if {@code rows} is not 1 to 2000 printable characters of ASCII
+   *     other than quote and backslash, or {@code first} not 16 hexadecimal digits
+   */
   public RunTerms {
     Objects.requireNonNull(spec, "spec");
     Objects.requireNonNull(rows, "rows");
     Objects.requireNonNull(first, "first");
+    if (!rows.matches(WORDS)) {
+      throw new IllegalArgumentException(
+          "ledger: the words that say what a record is must be 1 to 2000 printable ASCII characters"
+              + " other than quote and backslash; shorten the name of the --user column");
+    }
+    if (first.isPresent() && !first.get().matches("[0-9a-f]{16}")) {
+      throw new IllegalArgumentException("ledger: a run's name has 16 hexadecimal digits");
+    }
     waivers = waivers.isEmpty() ? Set.of() : Set.copyOf(EnumSet.copyOf(waivers));
   }
 

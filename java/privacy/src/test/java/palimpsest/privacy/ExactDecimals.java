@@ -31,8 +31,11 @@ final class ExactDecimals {
     return sum;
   }
 
-  /** Phi(x) = 1/2 + (x - x^3/6 + x^5/40 - ...) / sqrt(2 pi), for |x| of at most 14. */
+  /** Phi(x) = 1/2 + (x - x^3/6 + x^5/40 - ...) / sqrt(2 pi), for x of at most 14. */
   static BigDecimal normalCdf(BigDecimal x) {
+    if (x.compareTo(BigDecimal.TEN.negate()) < 0) {
+      return normalTail(x.negate());
+    }
     BigDecimal halfSquare = x.multiply(x).divide(BigDecimal.TWO, DIGITS).negate();
     BigDecimal power = x;
     BigDecimal sum = x;
@@ -45,5 +48,15 @@ final class ExactDecimals {
       }
     }
     return sum.divide(SQRT_TWO_PI, DIGITS).add(new BigDecimal("0.5"));
+  }
+
+  /** 1 - Phi(x) = phi(x) / (x + 1/(x + 2/(x + 3/(x + ...)))), Laplace's continued fraction. */
+  private static BigDecimal normalTail(BigDecimal x) {
+    BigDecimal fraction = x;
+    for (int level = 400; level > 0; level--) {
+      fraction = x.add(BigDecimal.valueOf(level).divide(fraction, DIGITS), DIGITS);
+    }
+    BigDecimal density = exp(x.multiply(x).divide(BigDecimal.TWO).negate());
+    return density.divide(SQRT_TWO_PI, DIGITS).divide(fraction, DIGITS);
   }
 }

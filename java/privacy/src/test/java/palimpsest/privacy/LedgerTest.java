@@ -20,6 +20,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -116,7 +120,7 @@ class LedgerTest {
                 true,
                 new RunTerms(
                     user,
-                    "rows of a \"CSV\" file, people by 'name'",
+                    "rows of a CSV file, people by 'name'",
                     Set.of(Waiver.values()),
                     Optional.of("00000000000000ab"))),
             new LedgerRecord.Release(
@@ -668,9 +672,61 @@ class LedgerTest {
     assertEquals(Optional.of("a"), Ledger.accountThatSaw(state, digest(copy)), "the first by name");
   }
 
-  /** A broken account answers for nothing, and stands in the way of nothing but itself. */
+  /** Readers need no lock: what they find while a run appends is whole. */
   @Test
-  void aBrokenAccountDoesNotSpeakForAFile() throws IOException {
+  void aLedgerInUseIsIntact() throws Exception {
+    byte[] file = new byte[32];
+    AtomicBoolean looked = new AtomicBoolean();
+    try (Ledger ledger = create();
+        ExecutorService run = Executors.newSingleThreadExecutor()) {
+      ledger.fileSeen(file);
+      Future<?> appends =
+          run.submit(() -> {
+            for (int caps = 0; !looked.get() && caps < 50_000; caps++) {
+              ledger.setCap(1, 1e-6);
+            }
+          });
+      for (int look = 0; look < 200; look++) {
+        Ledger.Verification found = Ledger.verify(state, NAME);
+        assertNotEquals(Ledger.State.BROKEN, found.state(), () -> found.problem().toString());
+        assertEquals(Optional.of(NAME), Ledger.accountThatSaw(state, file));
+      }
+      looked.set(true);
+      appends.get();
+    }
+  }
+
+  /** No line is written that would not be read. */
+  @Test
+  void aRecordThatNoLineHoldsIsRefused() {
+    LedgerHead head = new LedgerHead(1, "0".repeat(64));
+    LedgerSecret secret = new LedgerSecret(new byte[SecretKey.BYTES]);
+    for (String hmac : List.of("", "x".repeat(64), "a".repeat(65), "a".repeat(5000))) {
+      LedgerRecord record = new LedgerRecord.FileSeen(hmac);
+      assertThrows(LedgerException.class, () -> LedgerChain.line(record, head, secret), hmac);
+    }
+  }
+
+  @Test
+  void termsThatNoLineHoldsAreRefused() {
+    MechanismSpec spec = spec(5);
+    for (String rows : List.of("", "K\u00e4ufer", "a\"b", "a\\b", "x".repeat(2001), "a\nb")) {
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> new RunTerms(spec, rows, Set.of(), Optional.empty()),
+          rows);
+    }
+    for (String first : List.of("", "12", "0123456789abcdeg")) {
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> new RunTerms(spec, "rows", Set.of(), Optional.of(first)),
+          first);
+    }
+  }
+
+  /** A broken account forgets no file, and stands in the way of no other. */
+  @Test
+  void aBrokenAccountKeepsItsFiles() throws IOException {
     Path data = Files.writeString(folder.resolve("data.csv"), "text,label\nx,y\n");
     for (String name : List.of(NAME, "z")) {
       try (Ledger ledger =
@@ -683,6 +739,9 @@ class LedgerTest {
     assertEquals(Optional.of(NAME), Ledger.accountThatSaw(state, digest(data)));
     Files.writeString(lines(), Files.readString(lines()).replace("RECORD", "USER"));
     assertEquals(Ledger.State.BROKEN, stateOfLedger());
+    assertEquals(Optional.of(NAME), Ledger.accountThatSaw(state, digest(data)));
+    assertEquals(Optional.empty(), Ledger.accountThatSaw(state, new byte[32]));
+    Files.delete(state.resolve(NAME + ".secret"));
     assertEquals(Optional.of("z"), Ledger.accountThatSaw(state, digest(data)));
     Files.setPosixFilePermissions(state, PosixFilePermissions.fromString("rwxr-x---"));
     assertThrows(LedgerException.class, () -> Ledger.accountThatSaw(state, digest(data)));

@@ -3,6 +3,7 @@ package palimpsest.synth.text;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -90,10 +91,19 @@ public record RecordOptions(
     }
   }
 
+  /** In UTF-16; the ledger keeps the name in a line of bounded length. */
+  private static final int LONGEST_USER_COLUMN = 200;
+
   public RecordOptions {
     text = List.copyOf(text);
     if (text.isEmpty()) {
       throw new InputException("text: no column; name at least one");
+    }
+    if (user.isPresent() && user.get().length() > LONGEST_USER_COLUMN) {
+      throw new InputException(
+          "user: the column's name has more than "
+              + LONGEST_USER_COLUMN
+              + " characters; shorten it");
     }
     if (recordsPerUser < 1) {
       throw new InputException("records per user: " + recordsPerUser + " is below 1");
@@ -122,7 +132,20 @@ public record RecordOptions(
     return "rows of "
         + read.name().toLowerCase(Locale.ROOT)
         + (columns ? header ? " with a header" : " without a header" : "")
-        + user.map(column -> " by the person in column '" + column + "'").orElse("");
+        + user.map(column -> " by the person in column '" + ascii(column) + "'").orElse("");
+  }
+
+  /** The name in printable ASCII, as a ledger keeps it; different names stay different. */
+  private static String ascii(String name) {
+    StringBuilder text = new StringBuilder();
+    for (byte code : name.getBytes(StandardCharsets.UTF_8)) {
+      if (code >= ' ' && code <= '~' && "\"\\%".indexOf(code) < 0) {
+        text.append((char) code);
+      } else {
+        text.append('%').append(HexFormat.of().toHexDigits(code));
+      }
+    }
+    return text.toString();
   }
 
   /** Text and label by column, with a header line, the format by the file's name. */

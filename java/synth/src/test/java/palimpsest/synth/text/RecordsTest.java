@@ -212,6 +212,7 @@ class RecordsTest {
   @Test
   void aFieldOfSeveralLinesIsUsedAndSeenByItsOwner() throws IOException {
     Path csv = file("d.csv", "who,\"text\n\"\nann,\"hello\nbob,secret\"\nbob,next\n");
+    assertThrows(InputException.class, () -> TEXT.withUser("x".repeat(201), 1));
     RecordOptions byUser = TEXT.withUser("who", 1);
     assertEquals(
         List.of("0:hello\nbob,secret", "0:next"),
