@@ -686,13 +686,16 @@ class LedgerTest {
               ledger.setCap(1, 1e-6);
             }
           });
-      for (int look = 0; look < 200; look++) {
-        Ledger.Verification found = Ledger.verify(state, NAME);
-        assertNotEquals(Ledger.State.BROKEN, found.state(), () -> found.problem().toString());
-        assertEquals(Optional.of(NAME), Ledger.accountThatSaw(state, file));
+      try {
+        for (int look = 0; look < 200; look++) {
+          Ledger.Verification found = Ledger.verify(state, NAME);
+          assertNotEquals(Ledger.State.BROKEN, found.state(), () -> found.problem().toString());
+          assertEquals(Optional.of(NAME), Ledger.accountThatSaw(state, file));
+        }
+      } finally {
+        looked.set(true);
+        appends.get();
       }
-      looked.set(true);
-      appends.get();
     }
   }
 
