@@ -35,7 +35,7 @@ public final class AnalyticGaussian {
   /**
    * The same without a difference. With R = Phi / phi and x = -eps/mu, e^eps phi(x - mu/2) = phi(x
    * + mu/2), so delta = phi(x + mu/2) [R(x + mu/2) - R(x - mu/2)], and R' = 1 + x R is integrated
-   * by five points, whose relative error is at most 2e-9 mu^10.
+   * by five points, whose relative error is of the order of 1e-9 mu^10.
    */
   private static double logDeltaBySlope(double mu, double epsilon) {
     double middle = -epsilon / mu;
