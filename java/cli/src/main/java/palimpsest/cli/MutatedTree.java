@@ -120,6 +120,17 @@ final class MutatedTree implements AutoCloseable {
                 : outcome.why);
       }
     }
+    for (String module : List.of("privacy", "engine", "synth", "cli")) {
+      List<Mutation> compiled = new ArrayList<>();
+      for (Mutation mutation : mutations) {
+        if (mutation.module().equals(module) && MutatedBuild.canRun(mutation)) {
+          compiled.add(mutation);
+        }
+      }
+      if (!compiled.isEmpty()) {
+        build.control(module, compiled).forEach(unfit::putIfAbsent);
+      }
+    }
     return unfit;
   }
 

@@ -2,20 +2,15 @@ package palimpsest.cli;
 
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
-import java.util.stream.Collectors;
 import palimpsest.synth.RunSettings;
 import palimpsest.synth.SamplingSettings;
 import palimpsest.synth.Synthesis;
-import palimpsest.synth.text.InputException;
 import picocli.CommandLine.Option;
 
 /** A run that the ledger pays for: what it is called, where it goes, and how it is gone on with. */
 abstract class PrivateRun extends TrainingVerb {
-  private static final int MOST_NAMED = 10;
-
   @Option(
       names = "--name",
       paramLabel = "NAME",
@@ -83,7 +78,7 @@ abstract class PrivateRun extends TrainingVerb {
       Synthesis.Outcome outcome =
           Synthesis.run(
               base,
-              source(account(destination)),
+              source(name),
               prompt(),
               settings,
               sampling,
@@ -96,26 +91,6 @@ abstract class PrivateRun extends TrainingVerb {
       SamplingOptions.requireAny(sampling, outcome.records());
     }
     return ExitCode.DONE;
-  }
-
-  /**
-   * The account that pays. A file that was edited is other bytes, so nobody but its owner knows
-   * whether it is an account's data: where there are accounts, nothing is guessed. Whether to ask
-   * does not depend on the file.
-   */
-  private String account(Synthesis.Destination destination) {
-    if (name != null || resume) {
-      return name == null ? fileName() : name;
-    }
-    List<String> accounts = Synthesis.accounts(destination);
-    if (!accounts.isEmpty()) {
-      throw new InputException(
-          "give --name: that of an account if the file holds its data, also changed or in part ("
-              + accounts.stream().limit(MOST_NAMED).collect(Collectors.joining(", "))
-              + (accounts.size() > MOST_NAMED ? ", ..." : "")
-              + "), else a new one");
-    }
-    return fileName();
   }
 
   private static Map<String, Object> fields(Synthesis.Outcome outcome) {

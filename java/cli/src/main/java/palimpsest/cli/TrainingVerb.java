@@ -38,13 +38,18 @@ abstract class TrainingVerb extends Verb {
     return training.settings(file, data);
   }
 
-  /** The private records, in the account of this name. */
-  final Synthesis.Source source(String account) {
-    return new Synthesis.Source(file, data.records(), data.labels(file), account);
+  /**
+   * The private records, in the account of this name.
+   *
+   * @param name the one that the owner gave, or null
+   */
+  final Synthesis.Source source(String name) {
+    return new Synthesis.Source(
+        file, data.records(), data.labels(file), name == null ? fileName() : name, name != null);
   }
 
   /** The account's name if none is given: public, since the owner chose the file's name. */
-  final String fileName() {
+  private String fileName() {
     String name = file.getFileName().toString();
     int dot = name.indexOf('.');
     return dot > 0 ? name.substring(0, dot) : name;

@@ -63,10 +63,11 @@ class MemoryGuardTest {
     return result;
   }
 
-  private static List<String> needed() {
-    return MemoryGuard.FLAGS.entrySet().stream()
-        .map(flag -> MemoryGuard.option(flag.getKey(), flag.getValue()))
-        .toList();
+  private List<String> needed() {
+    List<String> flags = new ArrayList<>();
+    flags.add("-XX:ErrorFile=" + folder.resolve("crash-%p.log"));
+    MemoryGuard.FLAGS.forEach((flag, value) -> flags.add(MemoryGuard.option(flag, value)));
+    return flags;
   }
 
   @Test
@@ -87,7 +88,7 @@ class MemoryGuardTest {
     return new String[] {"check", file, "--text", "text"};
   }
 
-  private static List<String> neededAnd(String... options) {
+  private List<String> neededAnd(String... options) {
     List<String> flags = new ArrayList<>(needed());
     flags.addAll(List.of(options));
     return flags;
@@ -114,6 +115,27 @@ class MemoryGuardTest {
     List<String> refused = run(neededAnd(String.format(option, folder)), check());
     assertEquals(Integer.toString(ExitCode.REFUSED), refused.getFirst(), refused.toString());
     assertTrue(refused.getLast().contains("start it by ./palimpsest, without "), refused.getLast());
+  }
+
+  /** A crash of the virtual machine is reported where the owner alone can look. */
+  @Test
+  void aCrashIsReportedToTheOwnerAlone() throws Exception {
+    List<String> flags = new ArrayList<>(needed());
+    flags.removeFirst();
+    List<String> refused = run(flags, check());
+    assertTrue(
+        refused.getLast().endsWith("without leaving -XX:ErrorFile away"), refused.toString());
+    Path absent = folder.resolve("absent");
+    refused = run(neededAnd("-XX:ErrorFile=" + absent.resolve("crash.log")), check());
+    assertTrue(refused.getLast().contains(absent + ", which is no folder"), refused.toString());
+    Path open = Files.createDirectory(absent);
+    for (String mode : List.of("rwx---r-x", "rwx--x---", "rwx------")) {
+      Files.setPosixFilePermissions(open, PosixFilePermissions.fromString(mode));
+      List<String> said = run(neededAnd("-XX:ErrorFile=" + open.resolve("crash.log")), check());
+      boolean alone = mode.equals("rwx------");
+      assertEquals(alone ? "0" : Integer.toString(ExitCode.REFUSED), said.getFirst(), mode);
+      assertEquals(!alone, said.getLast().contains("(chmod 700)"), said.toString());
+    }
   }
 
   /** An agent by its file, and options that are in a file or in the environment. */
@@ -199,6 +221,7 @@ class MemoryGuardTest {
   void theLauncherSetsTheFlags() throws IOException {
     String launcher =
         Files.readString(Path.of(System.getProperty("palimpsest.root", "../.."), "palimpsest"));
+    assertTrue(launcher.contains("-XX:ErrorFile=\"$state/crash-%p.log\""));
     for (Map.Entry<String, String> flag : MemoryGuard.FLAGS.entrySet()) {
       boolean wanted = flag.getValue().equals("true");
       String option = MemoryGuard.option(flag.getKey(), flag.getValue());

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import palimpsest.cli.MutatedTree.Verdict;
+import palimpsest.testing.NamedTest;
 
 /** The planted faults fit the sources, and a verdict is what the reports say. */
 class MutationTest {
@@ -120,6 +121,16 @@ class MutationTest {
             "java/synth/src/main/resources/a.json",
             "native/CMakeLists.txt")) {
       assertFalse(MutatedBuild.canRun(changing(file)), file);
+    }
+  }
+
+  /** The runner's exit codes, which are {@code NamedTest}'s. */
+  @Test
+  void verdictsAreThoseOfTheRunner() {
+    assertEquals(Verdict.SURVIVED, MutatedBuild.judge(NamedTest.PASSED).verdict());
+    assertEquals(Verdict.KILLED, MutatedBuild.judge(NamedTest.FAILED).verdict());
+    for (int exit : new int[] {NamedTest.NOT_RUN, NamedTest.BROKEN, 1, 137}) {
+      assertEquals(Verdict.BROKEN, MutatedBuild.judge(exit).verdict());
     }
   }
 

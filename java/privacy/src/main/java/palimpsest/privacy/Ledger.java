@@ -495,6 +495,38 @@ public final class Ledger implements AutoCloseable {
     }
   }
 
+  /**
+   * A run that goes on from another is the rest of that one, so that the steps of a whole release
+   * are at most those that it was planned with, whatever a caller remembers of it.
+   */
+  private void requireRemainder(RunTerms terms) {
+    if (terms.first().isEmpty()) {
+      return;
+    }
+    String first = terms.first().get();
+    List<RunStart> release =
+        records.stream()
+            .filter(record -> record instanceof RunStart start && start.first().equals(first))
+            .map(RunStart.class::cast)
+            .toList();
+    if (release.isEmpty() || !release.getFirst().run().equals(first)) {
+      throw new LedgerException("the run to go on from is none of this account's");
+    }
+    MechanismSpec planned = release.getFirst().spec();
+    Set<String> names = release.stream().map(RunStart::run).collect(Collectors.toSet());
+    long paid =
+        records.stream()
+            .filter(record -> record instanceof Step step && names.contains(step.run()))
+            .count();
+    if (!terms.spec().withSteps(planned.steps()).equals(planned)) {
+      throw new LedgerException("a run goes on with the mechanism that it began with");
+    }
+    if (terms.spec().steps() > planned.steps() - paid) {
+      throw new PrivacyBudgetException(
+          "refused: more steps than are left of the run to go on from");
+    }
+  }
+
   /** Begins a training run that releases nothing but its updates. */
   public Run startRun(MechanismSpec spec, SecretKey key) {
     return startRun(RunTerms.of(spec), List.of(), key);
@@ -507,11 +539,13 @@ public final class Ledger implements AutoCloseable {
    * @param releases what the run will {@linkplain Run#release release} besides its updates
    * @param key the run's key: never one that an earlier run had, unless insecure
    * @throws PrivacyBudgetException if the total after all planned steps and releases would pass the
-   *     owner's cap
+   *     owner's cap, or more steps are asked for than are left of the run to go on from
+   * @throws LedgerException if that run is none of the account's, or had another mechanism
    */
   public synchronized Run startRun(RunTerms terms, List<PrivacyEvent> releases, SecretKey key) {
     requireSame(genesis(), terms.spec().unit(), terms.spec().relation());
     requireSameRows(records, terms);
+    requireRemainder(terms);
     if (current != null) {
       throw new LedgerException("end the current run before the next one");
     }
@@ -680,11 +714,11 @@ public final class Ledger implements AutoCloseable {
       }
     }
 
-    /** Ends the run; {@code completed} is false if it is given up. What was paid stays paid. */
-    public void end(boolean completed) {
+    /** Ends the run, whose steps are made. One that is given up has no end. */
+    public void end() {
       synchronized (Ledger.this) {
         requireCurrent();
-        append(new RunEnd(start.run(), completed));
+        append(new RunEnd(start.run()));
         current = null;
       }
     }

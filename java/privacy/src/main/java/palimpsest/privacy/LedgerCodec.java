@@ -42,7 +42,7 @@ final class LedgerCodec {
       case RunStart r -> runStart(r);
       case Step s -> map("type", "step", "run", s.run(), "step", s.step());
       case Release r -> release(r);
-      case RunEnd e -> map("type", "runEnd", "run", e.run(), "completed", bit(e.completed()));
+      case RunEnd e -> map("type", "runEnd", "run", e.run(), "completed", bit(true));
       case Repair r -> map("type", "repair", "bytesCut", r.bytesCut());
     };
   }
@@ -66,7 +66,7 @@ final class LedgerCodec {
           case "runStart" -> in.runStart();
           case "step" -> new Step(in.digits("run", 16), in.integer("step"));
           case "release" -> in.release();
-          case "runEnd" -> new RunEnd(in.digits("run", 16), in.bit("completed"));
+          case "runEnd" -> new RunEnd(in.digits("run", 16));
           case "repair" -> new Repair(in.integer("bytesCut"));
           default -> throw new IllegalArgumentException("unknown kind of record");
         };

@@ -107,8 +107,8 @@ public sealed interface LedgerRecord {
     }
   }
 
-  /** A run ended; {@code completed} is false if it was given up. */
-  record RunEnd(String run, boolean completed) implements LedgerRecord {}
+  /** A run made its steps and ended. One that was given up or interrupted has no end. */
+  record RunEnd(String run) implements LedgerRecord {}
 
   /** A line that a crash left half written was cut away; it had paid for nothing. */
   record Repair(long bytesCut) implements LedgerRecord {}

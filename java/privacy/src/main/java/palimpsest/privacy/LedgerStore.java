@@ -38,6 +38,7 @@ final class LedgerStore {
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
   private static final String NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}";
   private static final String LINES = ".ledger";
+  private static final String HEAD = ".head";
   private static final long MAX_BYTES = 1L << 30;
   private static final int MAX_HEAD = 512;
 
@@ -55,7 +56,7 @@ final class LedgerStore {
   }
 
   /**
-   * The accounts that have a ledger file in a directory, by name; none if there is no directory.
+   * The accounts that have lines or a head in a directory, by name; none if there is no directory.
    *
    * @throws LedgerException if others can look into the directory
    */
@@ -67,9 +68,10 @@ final class LedgerStore {
     try (Stream<Path> files = Files.list(directory)) {
       return files
           .map(file -> file.getFileName().toString())
-          .filter(file -> file.endsWith(LINES))
-          .map(file -> file.substring(0, file.length() - LINES.length()))
+          .filter(file -> file.endsWith(LINES) || file.endsWith(HEAD))
+          .map(file -> file.substring(0, file.lastIndexOf('.')))
           .filter(name -> name.matches(NAME))
+          .distinct()
           .sorted()
           .map(name -> new LedgerStore(directory, name))
           .toList();

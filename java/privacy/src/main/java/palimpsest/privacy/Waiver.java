@@ -12,11 +12,7 @@ public enum Waiver {
   /** The label names. */
   LABELS_ARE_PUBLIC(
       "the names of the labels",
-      "their owner declared them public, and the output shows them. The guarantee compares outputs for this list; the list itself tells which labels occur."),
-  /** Figures that were computed from private data without noise and shown to the operator. */
-  NON_PRIVATE_METRICS(
-      "training figures shown to the operator",
-      "they were computed without noise, on request, and must not be passed on.");
+      "their owner declared them public, and the output shows them. The guarantee compares outputs for this list; the list itself tells which labels occur.");
 
   private final String what;
   private final String how;

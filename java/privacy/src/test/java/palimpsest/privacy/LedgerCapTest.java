@@ -46,7 +46,7 @@ class LedgerCapTest {
       for (int step = 0; step < 100; step++) {
         run.step(step);
       }
-      run.end(true);
+      run.end();
       assertEquals(whole, ledger.spent(1e-6).upper(), 1e-9);
       long before = ledger.head().count();
       assertThrows(PrivacyBudgetException.class, () -> ledger.startRun(spec(100), second));
@@ -104,7 +104,7 @@ class LedgerCapTest {
           PrivacyBudgetException.class,
           () -> run.release("labels", new PrivacyEvent.Gaussian(30, 1)));
       assertEquals(before, ledger.head().count());
-      run.end(true);
+      run.end();
       assertThrows(LedgerException.class, () -> run.release("labels", labels));
     }
   }

@@ -29,7 +29,7 @@ class LedgerFuzzTest extends FuzzTests {
           new LedgerRecord.RunStart(RUN, KEY, false, RunTerms.of(SPEC)),
           new LedgerRecord.Step(RUN, 0),
           new LedgerRecord.Step(RUN, 1),
-          new LedgerRecord.RunEnd(RUN, true),
+          new LedgerRecord.RunEnd(RUN),
           new LedgerRecord.Repair(17),
           new LedgerRecord.Release(RUN, WHAT, new PrivacyEvent.Gaussian(0.7, 2)),
           new LedgerRecord.Release(RUN, "size", new PrivacyEvent.DiscreteLaplace(0.01, 1)));

@@ -64,7 +64,7 @@ class LedgerSyncTest {
           run.step(step);
           FaultyFiles.mark("step " + step);
         }
-        run.end(true);
+        run.end();
         FaultyFiles.mark("ended");
       }
     }

@@ -76,7 +76,7 @@ class LedgerTest {
       for (int step = 0; step < 3; step++) {
         run.step(step);
       }
-      run.end(false);
+      run.end();
     }
   }
 
@@ -127,6 +127,7 @@ class LedgerTest {
                 "00000000000000ab", "labels", new PrivacyEvent.Gaussian(0.7, 2)),
             new LedgerRecord.Release(
                 "00000000000000ab", "size", new PrivacyEvent.DiscreteLaplace(0.01, 1)),
+            new LedgerRecord.RunEnd("00000000000000ab"),
             new LedgerRecord.Repair(17))) {
       assertEquals(record, LedgerCodec.record(LedgerCodec.fields(record)));
     }
@@ -156,7 +157,7 @@ class LedgerTest {
       assertThrows(LedgerException.class, () -> resumed.step(0));
       assertThrows(LedgerException.class, () -> ledger.startRun(spec(5), key));
       assertThrows(LedgerException.class, () -> ledger.setCap(100, 1e-6));
-      resumed.end(true);
+      resumed.end();
       assertThrows(LedgerException.class, () -> resumed.step(9));
       assertThrows(LedgerException.class, () -> ledger.startRun(spec(5), key));
       assertEquals(
@@ -164,6 +165,50 @@ class LedgerTest {
               new PrivacyEvent.PoissonGaussian(spec(5), 3),
               new PrivacyEvent.PoissonGaussian(spec(5), 2)),
           Ledger.events(ledger.records()));
+    }
+  }
+
+  /** A run of so many steps that goes on from another. */
+  private static RunTerms rest(MechanismSpec spec, String first) {
+    return new RunTerms(spec, "records", Set.of(), Optional.of(first));
+  }
+
+  /** However often it is interrupted, a release has the steps that it was planned with. */
+  @Test
+  @Tag("R38")
+  void aRunThatGoesOnIsTheRestOfTheFirst() {
+    try (Ledger ledger = create();
+        SecretKey key = SecretKey.fromOperatingSystem();
+        SecretKey second = SecretKey.fromOperatingSystem();
+        SecretKey third = SecretKey.fromOperatingSystem()) {
+      Ledger.Run first = ledger.startRun(spec(5), key);
+      String name = first.start().run();
+      for (int step = 0; step < 2; step++) {
+        first.step(step);
+      }
+      first.end();
+      assertSays(
+          "none of this account's",
+          () -> ledger.startRun(rest(spec(1), "0".repeat(16)), List.of(), second));
+      MechanismSpec quieter =
+          MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1.4, 0.1, 100, 10_000, 3, 1e-6);
+      assertSays(
+          "with the mechanism that it began with",
+          () -> ledger.startRun(rest(quieter, name), List.of(), second));
+      assertThrows(
+          PrivacyBudgetException.class,
+          () -> ledger.startRun(rest(spec(4), name), List.of(), second));
+      Ledger.Run resumed = ledger.startRun(rest(spec(3), name), List.of(), second);
+      resumed.step(3);
+      resumed.end();
+      assertSays(
+          "none of this account's",
+          () -> ledger.startRun(rest(spec(1), resumed.start().run()), List.of(), third));
+      assertThrows(
+          PrivacyBudgetException.class,
+          () -> ledger.startRun(rest(spec(3), name), List.of(), third));
+      assertEquals(
+          2, ledger.startRun(rest(spec(2), name), List.of(), third).start().spec().steps());
     }
   }
 
@@ -217,7 +262,7 @@ class LedgerTest {
       }
       assertEquals(1, ledger.records().size(), "a refusal is not a payment");
       Ledger.Run run = ledger.startRun(spec(5).withUnit(ProtectedUnit.USER, 4), key);
-      run.end(false);
+      run.end();
     }
     assertSays(
         "visits-2025 protects people",
@@ -257,7 +302,7 @@ class LedgerTest {
     try (Ledger ledger =
             Ledger.create(state, NAME, ProtectedUnit.USER, NeighbouringRelation.ADD_REMOVE);
         SecretKey key = SecretKey.fromOperatingSystem()) {
-      ledger.startRun(person, key).end(false);
+      ledger.startRun(person, key).end();
     }
     assertEquals(
         List.of(person),
@@ -291,11 +336,11 @@ class LedgerTest {
     try (Ledger ledger = create();
         SecretKey key = SecretKey.fromOperatingSystem();
         SecretKey second = SecretKey.fromOperatingSystem()) {
-      ledger.startRun(terms("rows of csv"), List.of(), key).end(true);
+      ledger.startRun(terms("rows of csv"), List.of(), key).end();
       assertSays(
           "visits-2025 is of rows of csv, the run of rows of tsv",
           () -> ledger.startRun(terms("rows of tsv"), List.of(), second));
-      ledger.startRun(terms("rows of csv"), List.of(), second).end(true);
+      ledger.startRun(terms("rows of csv"), List.of(), second).end();
     }
     LedgerRecord genesis =
         new LedgerRecord.Genesis(NAME, ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE);
@@ -314,8 +359,8 @@ class LedgerTest {
         SecretKey key = SecretKey.fromOperatingSystem();
         SecretKey second = SecretKey.fromOperatingSystem()) {
       assertEquals(Set.of(), ledger.account(1e-6).waivers());
-      ledger.startRun(terms("a", Waiver.SIZE_IS_PUBLIC), List.of(), key).end(true);
-      ledger.startRun(terms("a"), List.of(), second).end(true);
+      ledger.startRun(terms("a", Waiver.SIZE_IS_PUBLIC), List.of(), key).end();
+      ledger.startRun(terms("a"), List.of(), second).end();
       assertEquals(Set.of(Waiver.SIZE_IS_PUBLIC), ledger.account(1e-6).waivers());
     }
     assertEquals(Set.of(Waiver.SIZE_IS_PUBLIC), Ledger.waivers(Ledger.read(state, NAME)));
@@ -379,6 +424,16 @@ class LedgerTest {
           IllegalArgumentException.class,
           () -> Ledger.create(state, name, ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE));
     }
+  }
+
+  /** Its data must not get another account unasked. */
+  @Test
+  void anAccountThatLostAFileIsStillOne() throws IOException {
+    writeShortRun();
+    Files.delete(lines());
+    assertEquals(List.of(NAME), Ledger.accounts(state));
+    assertEquals(Ledger.State.BROKEN, stateOfLedger());
+    assertThrows(LedgerException.class, this::openOrCreate);
   }
 
   /** Any changed byte is found. */
@@ -518,7 +573,7 @@ class LedgerTest {
         SecretKey key = SecretKey.fromOperatingSystem()) {
       Ledger.Run run = ledger.startRun(spec(1), key);
       run.step(0);
-      run.end(true);
+      run.end();
       published = ledger.head();
       ledger.setCap(9, 1e-6);
     }

@@ -12,6 +12,7 @@ import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
@@ -67,8 +68,16 @@ public final class Synthesis {
    * The private file and how it is read.
    *
    * @param dataSet the owner's name for the data: the account in the ledger
+   * @param named whether the owner gave that name; if not, a new run takes it only where there are
+   *     no accounts at all
    */
-  public record Source(Path file, RecordOptions options, Labels labels, String dataSet) {}
+  public record Source(
+      Path file, RecordOptions options, Labels labels, String dataSet, boolean named) {
+    /** With a name that the owner gave. */
+    public Source(Path file, RecordOptions options, Labels labels, String dataSet) {
+      this(file, options, labels, dataSet, true);
+    }
+  }
 
   /**
    * Where things go.
@@ -101,6 +110,9 @@ public final class Synthesis {
   /** What was made. */
   public record Outcome(
       Path folder, Statement statement, RunPlan plan, List<SyntheticRecord> records) {}
+
+  /** Accounts that a message lists. */
+  private static final int MOST_NAMED = 10;
 
   private final ModelFolder folder;
   private final Tokenizer tokenizer;
@@ -202,11 +214,6 @@ public final class Synthesis {
     refuseExisting(file);
     AtomicFiles.file(
         file, RecordWriter.bytes(records, labels, file.getFileName().toString().endsWith(".csv")));
-  }
-
-  /** Names of the accounts that data sets have where this destination keeps its state. */
-  public static List<String> accounts(Destination destination) {
-    return Ledger.accounts(StateFolder.ledgers(destination.state()));
   }
 
   /** Whether an interrupted run for this destination can be resumed. */
@@ -328,11 +335,14 @@ public final class Synthesis {
 
   /**
    * The account of the data set, which has then recorded that this run reads this file. Nobody else
-   * looks for the file's account meanwhile.
+   * looks for the file's account, or whether there are accounts, meanwhile.
    */
   private Ledger openLedger(Destination destination, RunState runState, byte[] digest) {
     Path directory = StateFolder.make(StateFolder.ledgers(destination.state()));
     try (HeldLock _ = Ledger.exclusive(directory)) {
+      if (!source.named() && !destination.resume()) {
+        requireName(Ledger.accounts(directory));
+      }
       Ledger.accountThatSaw(directory, digest)
           .filter(name -> !name.equals(source.dataSet()))
           .ifPresent(name -> {
@@ -354,6 +364,20 @@ public final class Synthesis {
         ledger.close();
         throw e;
       }
+    }
+  }
+
+  /**
+   * A file that was edited is other bytes, so nobody but its owner knows whether it is an account's
+   * data: where there are accounts, nothing is guessed. Whether to ask does not depend on the file.
+   */
+  private static void requireName(List<String> accounts) {
+    if (!accounts.isEmpty()) {
+      throw new InputException(
+          "give --name: that of an account if the file holds its data, also changed or in part ("
+              + accounts.stream().limit(MOST_NAMED).collect(Collectors.joining(", "))
+              + (accounts.size() > MOST_NAMED ? ", ..." : "")
+              + "), else a new one");
     }
   }
 
@@ -418,7 +442,7 @@ public final class Synthesis {
           paid + 1,
           () -> state.save(runState.checkpoint(), runState.name()),
           listener::done);
-      run.end(true);
+      run.end();
     }
   }
 

@@ -18,6 +18,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -33,6 +34,7 @@ import palimpsest.engine.train.Example;
 import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.engine.weights.ModelFileException;
 import palimpsest.engine.weights.Safetensors;
+import palimpsest.privacy.HeldLock;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
 import palimpsest.privacy.NeighbouringRelation;
@@ -217,6 +219,42 @@ class SynthesisTest {
         Set.of(),
         to,
         SynthesisListener.silent());
+  }
+
+  /**
+   * Whether there are accounts is asked when nobody can open one, so of two first runs that start
+   * together one names its account.
+   */
+  @Test
+  void anAccountThatOpensMeanwhileIsSeen() throws Exception {
+    Synthesis.Source source = setting.source();
+    Synthesis.Source unnamed =
+        new Synthesis.Source(
+            source.file(), source.options(), source.labels(), source.dataSet(), false);
+    Path ledgers = StateFolder.make(StateFolder.ledgers(StateFolder.make(setting.state())));
+    AtomicReference<RuntimeException> refusal = new AtomicReference<>();
+    Thread run =
+        new Thread(() -> {
+          try {
+            run(unnamed, TinySetting.settings(8, 3), setting.destination(false));
+          } catch (RuntimeException e) {
+            refusal.set(e);
+          }
+        });
+    try (HeldLock _ = Ledger.exclusive(ledgers)) {
+      run.start();
+      while (run.isAlive()
+          && Arrays.stream(run.getStackTrace())
+              .noneMatch(frame -> frame.getClassName().equals(HeldLock.class.getName()))) {
+        Thread.sleep(10);
+      }
+      Ledger.create(ledgers, "others", ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE)
+          .close();
+    }
+    run.join();
+    assertTrue(refusal.get() instanceof InputException, "it went on");
+    assertTrue(refusal.get().getMessage().contains("give --name"), refusal.get().getMessage());
+    assertEquals(List.of("others"), Ledger.accounts(ledgers));
   }
 
   @Test

@@ -13,6 +13,8 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * Files and folders that are there in full or not at all: written beside their place, flushed to
@@ -81,11 +83,14 @@ public final class AtomicFiles {
     Path partial = beside(place);
     try {
       refuseOccupied(place);
+      List<Path> listing = listingNewFolders(place.getParent());
       Files.createDirectories(partial);
       body.write(partial);
       flushFolder(partial);
       Files.move(partial, place, StandardCopyOption.ATOMIC_MOVE);
-      flushFolder(place.getParent());
+      for (Path folder : listing) {
+        flushFolder(folder);
+      }
     } catch (IOException e) {
       throw new ModelFileException("cannot write " + target + ": " + reason(e), e);
     } finally {
@@ -128,6 +133,15 @@ public final class AtomicFiles {
       }
     }
     throw new FileAlreadyExistsException("already there; remove it or choose another name");
+  }
+
+  /** The parent, and where it or parents of it are yet to be made, all that will list them. */
+  private static List<Path> listingNewFolders(Path parent) {
+    List<Path> listing = new ArrayList<>(List.of(parent));
+    while (!Files.exists(listing.getLast())) {
+      listing.add(listing.getLast().getParent());
+    }
+    return listing;
   }
 
   private static Path beside(Path place) {

@@ -73,7 +73,10 @@ class AtomicFilesTest {
     assertEquals("keep", Files.readString(folder.resolve("mine")));
   }
 
-  /** What the traced process does: a file written twice and a folder with files of both kinds. */
+  /**
+   * What the traced process does: a file written twice, and a folder with files of both kinds in
+   * folders that are yet to be made.
+   */
   static final class Writer {
     private Writer() {}
 
@@ -84,7 +87,7 @@ class AtomicFilesTest {
       AtomicFiles.file(file, new byte[] {2});
       FaultyFiles.mark("replaced");
       AtomicFiles.folder(
-          Path.of(arguments[0], "folder"),
+          Path.of(arguments[0], "new", "parents", "folder"),
           partial -> {
             AtomicFiles.file(partial.resolve("first"), new byte[] {3});
             try (FileChannel own =

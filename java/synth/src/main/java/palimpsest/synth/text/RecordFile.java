@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 
 /**
@@ -91,6 +92,9 @@ final class RecordFile {
   }
 
   private Fields fields(RecordOptions.Format format, byte[] header) {
+    if (header != null) {
+      return fieldsUnder(header, format);
+    }
     if (format == RecordOptions.Format.JSONL) {
       List<String> keys = new ArrayList<>(options.text());
       options.label().ifPresent(keys::add);
@@ -98,29 +102,47 @@ final class RecordFile {
       resolve(keys);
       return new Fields.Json(keys);
     }
-    if (format == RecordOptions.Format.LABEL_LINES) {
-      resolve(null);
-      return new Fields.Separated((byte) ' ', 2);
-    }
-    boolean csv = format == RecordOptions.Format.CSV;
-    Fields any = csv ? new Fields.Csv() : new Fields.Separated((byte) '\t', 1 << 14);
-    int columns;
-    if (header == null) {
-      resolve(null);
-      columns = largestColumn();
-    } else {
-      List<String> names = new ArrayList<>();
-      for (byte[] field : any.of(decoded(header))) {
-        names.add(Utf8.decode(field).strip());
-      }
-      resolve(names);
-      columns = names.size();
-    }
-    return csv ? any : new Fields.Separated((byte) '\t', columns);
+    resolve(null);
+    return switch (format) {
+      case LABEL_LINES -> new Fields.Separated((byte) ' ', 2);
+      case CSV -> new Fields.Csv();
+      default -> new Fields.Separated((byte) '\t', columns());
+    };
   }
 
-  private int largestColumn() {
-    int largest = Math.max(labelColumn, userColumn);
+  private Fields fieldsUnder(byte[] header, RecordOptions.Format format) {
+    boolean csv = format == RecordOptions.Format.CSV;
+    Fields any = csv ? new Fields.Csv() : new Fields.Separated((byte) '\t', 1 << 14);
+    List<String> names = new ArrayList<>();
+    for (byte[] field : any.of(decoded(header))) {
+      names.add(Utf8.decode(field).strip());
+    }
+    options.user().ifPresent(column -> requireUserNamed(column, names));
+    resolve(names);
+    return csv ? any : new Fields.Separated((byte) '\t', names.size());
+  }
+
+  /**
+   * Costs of several runs add up over the same people, whom the ledger knows by the column's name:
+   * a number would mean others once columns are moved, and a name that two columns have is none.
+   */
+  private void requireUserNamed(String column, List<String> names) {
+    int count = Collections.frequency(names, column);
+    if (count != 1) {
+      throw new InputException(
+          name
+              + (count == 0
+                  ? ": the header has no column '" + column + "'; give --user its name"
+                  : ": the header has " + count + " columns '" + column + "'; rename all but one"));
+    }
+  }
+
+  /**
+   * How many columns a row without a header is split into: the last one that is used keeps what
+   * follows, tabs included, unless it tells people apart, who would be others by every word there.
+   */
+  private int columns() {
+    int largest = Math.max(labelColumn, userColumn + 1);
     for (int column : textColumns) {
       largest = Math.max(largest, column);
     }

@@ -18,7 +18,8 @@ import java.util.Optional;
  * @param label the label's column; empty: the data has no labels
  * @param labelUntil the label ends before this text, such as ":" in {@code LOC:city}; empty: it is
  *     the whole column
- * @param user the column that tells whose record it is; empty: each record stands for itself
+ * @param user the column that tells whose record it is, under a header by its name, which no other
+ *     column has; empty: each record stands for itself
  * @param recordsPerUser records of one user that count, the first in the file
  * @param charset UTF-8, ISO-8859-1 or windows-1252
  */

@@ -212,7 +212,6 @@ class RecordsTest {
   @Test
   void aFieldOfSeveralLinesIsUsedAndSeenByItsOwner() throws IOException {
     Path csv = file("d.csv", "who,\"text\n\"\nann,\"hello\nbob,secret\"\nbob,next\n");
-    assertThrows(InputException.class, () -> TEXT.withUser("x".repeat(201), 1));
     RecordOptions byUser = TEXT.withUser("who", 1);
     assertEquals(
         List.of("0:hello\nbob,secret", "0:next"),
@@ -220,6 +219,46 @@ class RecordsTest {
     Records.Findings findings = Records.check(csv, byUser, Labels.single());
     assertEquals(List.of("1 SEVERAL_LINES", "3 SEVERAL_LINES"), kinds(findings.problems()));
     assertFalse(findings.problems().getLast().kind().drops());
+  }
+
+  /** The ledger keeps it. */
+  @Test
+  void theNameOfTheColumnOfPeopleIsShort() {
+    TEXT.withUser("x".repeat(200), 1);
+    assertThrows(InputException.class, () -> TEXT.withUser("x".repeat(201), 1));
+  }
+
+  /** A number means others once columns are moved, and so do two columns of one name. */
+  @Test
+  void underAHeaderPeopleAreInTheOneColumnOfThatName() throws IOException {
+    for (String format : List.of("d.csv", "d.tsv")) {
+      String row = format.equals("d.csv") ? "%s,%s,%s\n" : "%s\t%s\t%s\n";
+      Path one =
+          file(
+              format,
+              row.formatted("text", "3", "who")
+                  + row.formatted("x", "a", "b")
+                  + row.formatted("y", "a", "c"));
+      for (String number : List.of("1", "2")) {
+        assertRefused(one, number, "no column '" + number + "'; give --user its name");
+      }
+      assertEquals(1, Records.read(one, TEXT.withUser("3", 1), Labels.single()).size());
+      assertEquals(2, Records.read(one, TEXT.withUser("who", 1), Labels.single()).size());
+      Path two = file("two-" + format, row.formatted("text", "who", "who"));
+      assertRefused(two, "who", "2 columns 'who'");
+      Path none =
+          file("none-" + format, row.formatted("x", "a", "b") + row.formatted("y", "a", "c"));
+      RecordOptions numbered = RecordOptions.of(List.of("1"), null).withHeader(false);
+      assertEquals(1, Records.read(none, numbered.withUser("2", 1), Labels.single()).size());
+    }
+  }
+
+  private static void assertRefused(Path file, String user, String why) {
+    RecordOptions options = TEXT.withUser(user, 1);
+    String said =
+        assertThrows(InputException.class, () -> Records.read(file, options, Labels.single()))
+            .getMessage();
+    assertTrue(said.contains(why), said);
   }
 
   @Test
