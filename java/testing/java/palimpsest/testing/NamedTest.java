@@ -2,8 +2,6 @@ package palimpsest.testing;
 
 import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
 
-import java.util.List;
-import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.platform.engine.FilterResult;
 import org.junit.platform.engine.TestExecutionResult;
@@ -16,9 +14,8 @@ import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
 
 /**
- * Runs test methods of a class, with all of their parameters, in a process: the exit code tells
- * what became of them. A mutation run starts hundreds of these, where a build tool would take most
- * of the time.
+ * Runs one test method, with all of its parameters, in a process: the exit code tells what became
+ * of it. A mutation run starts hundreds of these, where a build tool would take most of the time.
  */
 public final class NamedTest {
   /**
@@ -33,20 +30,19 @@ public final class NamedTest {
 
   private NamedTest() {}
 
-  /** Arguments: the class, with its package, and the methods. */
+  /** Arguments: the class, with its package, and the method. */
   public static void main(String[] arguments) {
-    Set<String> methods = Set.copyOf(List.of(arguments).subList(1, arguments.length));
-    System.exit(run(arguments[0], methods));
+    System.exit(run(arguments[0], arguments[1]));
   }
 
-  /** The exit code for these methods of a class. */
-  static int run(String type, Set<String> methods) {
+  /** The exit code for a method of a class. */
+  static int run(String type, String method) {
     PostDiscoveryFilter named =
         test ->
             FilterResult.includedIf(
                 test.getSource()
                     .filter(MethodSource.class::isInstance)
-                    .map(source -> methods.contains(((MethodSource) source).getMethodName()))
+                    .map(source -> ((MethodSource) source).getMethodName().equals(method))
                     .orElse(true));
     LauncherDiscoveryRequest request =
         LauncherDiscoveryRequestBuilder.request()

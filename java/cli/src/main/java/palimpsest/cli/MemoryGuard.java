@@ -116,10 +116,13 @@ final class MemoryGuard {
     }
     Path folder = Path.of(file).toAbsolutePath().getParent();
     try {
-      return OWNER_ONLY.containsAll(Files.getPosixFilePermissions(folder))
+      boolean alone = OWNER_ONLY.equals(Files.getPosixFilePermissions(folder));
+      return alone && Files.isWritable(folder)
           ? Optional.empty()
           : Optional.of(
-              "others having access to " + folder + " (chmod 700), where it reports a crash");
+              "reporting a crash to "
+                  + folder
+                  + ", which must be this user's alone (chmod 700) and writable");
     } catch (IOException _) {
       return Optional.of("-XX:ErrorFile in " + folder + ", which is no folder");
     }

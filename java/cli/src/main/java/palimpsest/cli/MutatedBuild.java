@@ -13,7 +13,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import javax.tools.JavaCompiler;
@@ -37,6 +36,10 @@ final class MutatedBuild {
   private static final String FLAGS = "palimpsest.test.flags";
   private static final String LIBRARY =
       "java/engine/target/native-resources/native/linux-x86_64/libpalimpsest.so";
+
+  /** Why a mutation cannot be tried whose test fails without it. */
+  static final String FAILS_ANYWAY = "its test fails without the mutation";
+
   private static final String RUNNER = "palimpsest.testing.NamedTest";
 
   /** {@code NamedTest}'s exit codes; the test classes are not on this one's class path. */
@@ -73,7 +76,7 @@ final class MutatedBuild {
   }
 
   /**
-   * Runs the tests of mutations as {@link #run} would, on sources without a mutation: what fails
+   * Runs each test of mutations as {@link #run} would, on sources without a mutation: what fails
    * here would kill anything.
    *
    * @param module the one that all the tests are of
@@ -81,28 +84,33 @@ final class MutatedBuild {
    */
   Map<Mutation, String> control(String module, List<Mutation> mutations) throws IOException {
     Path overlay = emptyOverlay();
-    List<Path> sources = mainSources(MODULES);
-    Map<String, List<Mutation>> byClass = new TreeMap<>();
+    List<Path> sources = mainSources(modulesUpTo(module));
+    Map<String, List<Mutation>> byTest = new TreeMap<>();
     for (Mutation mutation : mutations) {
-      byClass.computeIfAbsent(mutation.testClass(), _ -> new ArrayList<>()).add(mutation);
-    }
-    for (List<Mutation> ofClass : byClass.values()) {
-      sources.add(testSource(ofClass.getFirst()));
+      List<Mutation> same = byTest.computeIfAbsent(mutation.test(), _ -> new ArrayList<>());
+      same.add(mutation);
+      Path source = testSource(mutation);
+      if (!sources.contains(source)) {
+        sources.add(source);
+      }
     }
     Map<Mutation, String> unfit = new HashMap<>();
     Optional<String> problem = compile(sources, module, overlay);
-    for (List<Mutation> ofClass : byClass.values()) {
-      MutatedTree.Outcome outcome =
-          problem.isPresent()
-              ? new MutatedTree.Outcome(MutatedTree.Verdict.BROKEN, problem.get())
-              : judge(test(ofClass, overlay));
+    for (List<Mutation> ofTest : byTest.values()) {
+      MutatedTree.Outcome outcome = outcome(problem, ofTest, overlay);
       if (outcome.verdict() != MutatedTree.Verdict.SURVIVED) {
-        String why =
-            outcome.why().isEmpty() ? "its test fails without the mutation" : outcome.why();
-        ofClass.forEach(mutation -> unfit.put(mutation, why));
+        String why = outcome.why().isEmpty() ? FAILS_ANYWAY : outcome.why();
+        ofTest.forEach(mutation -> unfit.put(mutation, why));
       }
     }
     return unfit;
+  }
+
+  private MutatedTree.Outcome outcome(
+      Optional<String> problem, List<Mutation> mutations, Path overlay) throws IOException {
+    return problem.isPresent()
+        ? new MutatedTree.Outcome(MutatedTree.Verdict.BROKEN, problem.get())
+        : judge(test(mutations, overlay));
   }
 
   /**
@@ -118,9 +126,7 @@ final class MutatedBuild {
     if (problem.isEmpty() && changesKernels(mutation)) {
       problem = buildKernels();
     }
-    return problem.isPresent()
-        ? new MutatedTree.Outcome(MutatedTree.Verdict.BROKEN, problem.get())
-        : judge(test(List.of(mutation), overlay));
+    return outcome(problem, List.of(mutation), overlay);
   }
 
   private Path emptyOverlay() throws IOException {
@@ -149,6 +155,10 @@ final class MutatedBuild {
     }
   }
 
+  private static List<String> modulesUpTo(String module) {
+    return MODULES.subList(0, 1 + MODULES.indexOf(module));
+  }
+
   private static String mainFolder(String module) {
     return "java/" + module + "/src/main/java";
   }
@@ -170,7 +180,7 @@ final class MutatedBuild {
   private List<Path> changedSources(Mutation mutation) throws IOException {
     List<String> files = mutation.files();
     List<String> modules =
-        MODULES.subList(0, 1 + MODULES.indexOf(mutation.module())).stream()
+        modulesUpTo(mutation.module()).stream()
             .dropWhile(module -> files.stream().noneMatch(f -> f.startsWith(mainFolder(module))))
             .toList();
     List<Path> sources = mainSources(modules);
@@ -216,15 +226,13 @@ final class MutatedBuild {
         : Optional.of("the kernels do not compile: " + firstError(Files.readString(log)));
   }
 
-  /** Runs the tests of mutations that name one class. */
+  /** Runs the one test that the mutations name. */
   private int test(List<Mutation> mutations, Path overlay) throws IOException {
     Mutation any = mutations.getFirst();
     Map<String, String> settings = settings(any.module());
     boolean kernels = false;
-    TreeSet<String> methods = new TreeSet<>();
     for (Mutation mutation : mutations) {
       kernels |= changesKernels(mutation);
-      methods.add(mutation.method());
     }
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -245,8 +253,7 @@ final class MutatedBuild {
             .toString()
             .replace(File.separatorChar, '.');
     command.addAll(List.of("-cp", classPath(any.module(), overlay), RUNNER));
-    command.add(type.substring(0, type.length() - ".java".length()));
-    command.addAll(methods);
+    command.addAll(List.of(type.substring(0, type.length() - ".java".length()), any.method()));
     return command(module, command.toArray(String[]::new));
   }
 

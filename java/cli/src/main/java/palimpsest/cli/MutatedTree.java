@@ -114,10 +114,7 @@ final class MutatedTree implements AutoCloseable {
       Outcome outcome = judge(mutation);
       if (outcome.verdict != Verdict.SURVIVED) {
         unfit.put(
-            mutation,
-            outcome.verdict == Verdict.KILLED
-                ? "its test fails without the mutation"
-                : outcome.why);
+            mutation, outcome.verdict == Verdict.KILLED ? MutatedBuild.FAILS_ANYWAY : outcome.why);
       }
     }
     for (String module : List.of("privacy", "engine", "synth", "cli")) {

@@ -129,7 +129,7 @@ class MemoryGuardTest {
     refused = run(neededAnd("-XX:ErrorFile=" + absent.resolve("crash.log")), check());
     assertTrue(refused.getLast().contains(absent + ", which is no folder"), refused.toString());
     Path open = Files.createDirectory(absent);
-    for (String mode : List.of("rwx---r-x", "rwx--x---", "rwx------")) {
+    for (String mode : List.of("rwx---r-x", "rwx--x---", "r-x------", "rwx------")) {
       Files.setPosixFilePermissions(open, PosixFilePermissions.fromString(mode));
       List<String> said = run(neededAnd("-XX:ErrorFile=" + open.resolve("crash.log")), check());
       boolean alone = mode.equals("rwx------");

@@ -20,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import palimpsest.privacy.Ledger;
+import palimpsest.privacy.LedgerRecord;
 import palimpsest.synth.StateFolder;
 import palimpsest.synth.Synthesis;
 import palimpsest.synth.TinySetting;
@@ -116,7 +117,13 @@ class PrivateRunTest {
     CommandLineRun first = again("first", words.toArray(String[]::new));
     assertEquals(ExitCode.DONE, first.exitCode(), first.err());
     words.set(by.length, "device");
+    words.addAll(List.of("--cap", "9"));
+    List<LedgerRecord> before = Ledger.read(StateFolder.ledgers(setting.state()), "notes");
     CommandLineRun refused = again("second", words.toArray(String[]::new));
+    assertEquals(
+        before,
+        Ledger.read(StateFolder.ledgers(setting.state()), "notes"),
+        "neither its file nor its cap is the account's");
     assertTrue(refused.exitCode() != ExitCode.DONE, refused.out());
     assertEquals(1, refused.err().lines().count(), refused.err());
     assertTrue(refused.err().contains("by the person in column 'K%c3%a4ufer'"), refused.err());

@@ -455,7 +455,7 @@ public final class Ledger implements AutoCloseable {
       switch (record) {
         case RunStart start -> {
           requireSame(genesis(records), start.spec().unit(), start.spec().relation());
-          requireSameRows(records, start.terms());
+          requireSameRows(records, start.terms().rows());
           if (runs.put(start.run(), start) != null) {
             throw new LedgerException("two runs have one name");
           }
@@ -497,9 +497,10 @@ public final class Ledger implements AutoCloseable {
 
   /**
    * A run that goes on from another is the rest of that one, so that the steps of a whole release
-   * are at most those that it was planned with, whatever a caller remembers of it.
+   * are at most those that it was planned with, and what it released besides is not released again,
+   * whatever a caller remembers of it.
    */
-  private void requireRemainder(RunTerms terms) {
+  private void requireRemainder(RunTerms terms, List<PrivacyEvent> releases) {
     if (terms.first().isEmpty()) {
       return;
     }
@@ -521,6 +522,10 @@ public final class Ledger implements AutoCloseable {
     if (!terms.spec().withSteps(planned.steps()).equals(planned)) {
       throw new LedgerException("a run goes on with the mechanism that it began with");
     }
+    if (!releases.isEmpty()
+        && records.stream().anyMatch(r -> r instanceof Release x && names.contains(x.run()))) {
+      throw new PrivacyBudgetException("refused: the run to go on from has released already");
+    }
     if (terms.spec().steps() > planned.steps() - paid) {
       throw new PrivacyBudgetException(
           "refused: more steps than are left of the run to go on from");
@@ -539,13 +544,13 @@ public final class Ledger implements AutoCloseable {
    * @param releases what the run will {@linkplain Run#release release} besides its updates
    * @param key the run's key: never one that an earlier run had, unless insecure
    * @throws PrivacyBudgetException if the total after all planned steps and releases would pass the
-   *     owner's cap, or more steps are asked for than are left of the run to go on from
+   *     owner's cap, or more is asked for than is left of the run to go on from
    * @throws LedgerException if that run is none of the account's, or had another mechanism
    */
   public synchronized Run startRun(RunTerms terms, List<PrivacyEvent> releases, SecretKey key) {
     requireSame(genesis(), terms.spec().unit(), terms.spec().relation());
-    requireSameRows(records, terms);
-    requireRemainder(terms);
+    requireSameRows(terms.rows());
+    requireRemainder(terms, releases);
     if (current != null) {
       throw new LedgerException("end the current run before the next one");
     }
@@ -585,12 +590,23 @@ public final class Ledger implements AutoCloseable {
     }
   }
 
+  /**
+   * Checks that a run reads the data as the account's earlier runs did; ask before anything is
+   * recorded of it.
+   *
+   * @param rows as in {@link RunTerms}
+   * @throws LedgerException if their costs would not add up
+   */
+  public synchronized void requireSameRows(String rows) {
+    requireSameRows(records, rows);
+  }
+
   /** Nor do costs of runs that take other things for a record, or for a person. */
-  private static void requireSameRows(List<LedgerRecord> records, RunTerms terms) {
+  private static void requireSameRows(List<LedgerRecord> records, String own) {
     records.stream()
         .filter(RunStart.class::isInstance)
         .map(record -> ((RunStart) record).terms().rows())
-        .filter(rows -> !rows.equals(terms.rows()))
+        .filter(rows -> !rows.equals(own))
         .findFirst()
         .ifPresent(rows -> {
           throw new LedgerException(
@@ -599,7 +615,7 @@ public final class Ledger implements AutoCloseable {
                   + " is of "
                   + rows
                   + ", the run of "
-                  + terms.rows()
+                  + own
                   + ": their costs do not add up; read the data as before");
         });
   }

@@ -181,7 +181,9 @@ class LedgerTest {
         SecretKey key = SecretKey.fromOperatingSystem();
         SecretKey second = SecretKey.fromOperatingSystem();
         SecretKey third = SecretKey.fromOperatingSystem()) {
-      Ledger.Run first = ledger.startRun(spec(5), key);
+      PrivacyEvent labels = new PrivacyEvent.Gaussian(10, 1);
+      Ledger.Run first = ledger.startRun(RunTerms.of(spec(5)), List.of(labels), key);
+      first.release("labels", labels);
       String name = first.start().run();
       for (int step = 0; step < 2; step++) {
         first.step(step);
@@ -198,6 +200,9 @@ class LedgerTest {
       assertThrows(
           PrivacyBudgetException.class,
           () -> ledger.startRun(rest(spec(4), name), List.of(), second));
+      assertThrows(
+          PrivacyBudgetException.class,
+          () -> ledger.startRun(rest(spec(3), name), List.of(labels), second));
       Ledger.Run resumed = ledger.startRun(rest(spec(3), name), List.of(), second);
       resumed.step(3);
       resumed.end();

@@ -356,6 +356,7 @@ public final class Synthesis {
       Ledger ledger =
           Ledger.openOrCreate(directory, source.dataSet(), spec.unit(), spec.relation());
       try {
+        ledger.requireSameRows(source.options().rows(source.file()));
         destination.cap().ifPresent(cap -> lowerCap(ledger, cap, spec.delta()));
         runState.requireSameData(ledger.fileCode(digest));
         ledger.fileSeen(digest);

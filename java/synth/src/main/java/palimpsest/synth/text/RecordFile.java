@@ -110,6 +110,10 @@ final class RecordFile {
     };
   }
 
+  /**
+   * The last column keeps what follows it, tabs included, unless it tells people apart, who would
+   * be others by every word there.
+   */
   private Fields fieldsUnder(byte[] header, RecordOptions.Format format) {
     boolean csv = format == RecordOptions.Format.CSV;
     Fields any = csv ? new Fields.Csv() : new Fields.Separated((byte) '\t', 1 << 14);
@@ -119,7 +123,7 @@ final class RecordFile {
     }
     options.user().ifPresent(column -> requireUserNamed(column, names));
     resolve(names);
-    return csv ? any : new Fields.Separated((byte) '\t', names.size());
+    return csv ? any : new Fields.Separated((byte) '\t', Math.max(names.size(), userColumn + 2));
   }
 
   /**
@@ -137,10 +141,7 @@ final class RecordFile {
     }
   }
 
-  /**
-   * How many columns a row without a header is split into: the last one that is used keeps what
-   * follows, tabs included, unless it tells people apart, who would be others by every word there.
-   */
+  /** How many columns a row without a header is split into: the last one that is used is last. */
   private int columns() {
     int largest = Math.max(labelColumn, userColumn + 1);
     for (int column : textColumns) {

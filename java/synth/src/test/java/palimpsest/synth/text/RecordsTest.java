@@ -246,10 +246,28 @@ class RecordsTest {
       assertEquals(2, Records.read(one, TEXT.withUser("who", 1), Labels.single()).size());
       Path two = file("two-" + format, row.formatted("text", "who", "who"));
       assertRefused(two, "who", "2 columns 'who'");
-      Path none =
-          file("none-" + format, row.formatted("x", "a", "b") + row.formatted("y", "a", "c"));
-      RecordOptions numbered = RecordOptions.of(List.of("1"), null).withHeader(false);
-      assertEquals(1, Records.read(none, numbered.withUser("2", 1), Labels.single()).size());
+    }
+  }
+
+  /**
+   * What follows the last column is text, where it is of text, and nothing where it is of people.
+   */
+  @Test
+  void surplusColumnsMakeNobodyAnother() throws IOException {
+    Path tsv = file("d.tsv", "text\twho\nx\tann\ny\tann\tmore\nz\tann\t\nw\tbob\n");
+    assertEquals(
+        List.of("0:x", "0:w"), lines(Records.read(tsv, TEXT.withUser("who", 1), Labels.single())));
+    Path text = file("e.tsv", "who\ttext\nann\tx\ty\n");
+    assertEquals(
+        List.of("0:x\ty"), lines(Records.read(text, TEXT.withUser("who", 1), Labels.single())));
+  }
+
+  @Test
+  void withoutAHeaderPeopleAreKnownByTheirColumnAlone() throws IOException {
+    RecordOptions options = RecordOptions.of(List.of("1"), null).withHeader(false).withUser("2", 1);
+    for (String rows : List.of("x,a,b\ny,a,c\n", "x\ta\tb\ny\ta\tc\n")) {
+      Path file = file(rows.contains(",") ? "d.csv" : "d.tsv", rows);
+      assertEquals(1, Records.read(file, options, Labels.single()).size());
     }
   }
 
