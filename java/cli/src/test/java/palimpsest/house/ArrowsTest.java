@@ -15,6 +15,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import palimpsest.house.planted.downstairs.Lower;
 import palimpsest.house.planted.upstairs.Upper;
+import palimpsest.synth.text.TokenizerTrainer;
 
 /** Imports point one way, and only the command line prints or ends the process. */
 class ArrowsTest {
@@ -108,6 +109,22 @@ class ArrowsTest {
     };
   }
 
+  /** Tokens are pieces of what the trainer reads, so only commands for public text may use it. */
+  @Test
+  void noClassThatHandlesRecordsTrainsATokenizer() {
+    assertEquals(List.of(), usersOf(ours, TokenizerTrainer.class));
+  }
+
+  /** Names of all classes that use the type, but for itself and what is nested in it. */
+  private static List<String> usersOf(JavaClasses classes, Class<?> type) {
+    return classes.get(type).getDirectDependenciesToSelf().stream()
+        .map(dependency -> dependency.getOriginClass().getName())
+        .filter(user -> !user.equals(type.getName()) && !user.startsWith(type.getName() + "$"))
+        .distinct()
+        .sorted()
+        .toList();
+  }
+
   @Test
   void theRulesFindWhatIsPlanted() {
     JavaClasses planted = new ClassFileImporter().importClasses(Upper.class, Lower.class);
@@ -124,5 +141,6 @@ class ArrowsTest {
             at + ".upstairs.Upper uses java.lang.System.err",
             at + ".upstairs.Upper uses java.lang.System.exit(int)"),
         exitsAndPrints(planted.get(Upper.class)).toList());
+    assertEquals(List.of(at + ".downstairs.Lower"), usersOf(planted, Upper.class));
   }
 }

@@ -27,6 +27,15 @@ final class ByteAlphabet {
     return CHARACTER[unsignedByte];
   }
 
+  /** The vocabulary entry that stands for these bytes, a character a byte. */
+  static String spell(byte[] bytes) {
+    char[] characters = new char[bytes.length];
+    for (int i = 0; i < bytes.length; i++) {
+      characters[i] = character(bytes[i] & 0xFF);
+    }
+    return new String(characters);
+  }
+
   /**
    * Bytes that a vocabulary entry stands for, or null if it has a character outside the alphabet.
    */

@@ -8,7 +8,7 @@ final class IntList {
   private int size;
 
   IntList(int capacity) {
-    values = new int[Math.max(16, capacity)];
+    values = new int[Math.max(2, capacity)];
   }
 
   void add(int value) {
