@@ -1,6 +1,6 @@
 // Verified clipping: a gradient becomes integers, and the exact norm of those integers decides what
 // enters the sums.
-#include "simd.h"
+#include "verify.h"
 
 PALIMPSEST_BEGIN
 
@@ -8,24 +8,14 @@ namespace {
 
 enum Outcome { kAccepted = 0, kRepaired = 1, kDropped = 2 };
 
-constexpr int kMaxBits = 24;
-constexpr int kShrinkBits = 32;
+// A tile adds at most 1024 * 4^24 = 2^58, so the look at the total comes before anything can wrap.
 constexpr int64_t kTile = 1024;
-// Past this total an example is marked. A tile adds at most 1024 * 4^24 = 2^58, so the check
-// comes before anything can wrap.
-constexpr int64_t kMaxTotal = int64_t{1} << 60;
 
-// Replaces g by trunc(factor * g) clamped to [-bound, bound], NaN as 0; returns the sum of their
-// squares.
-int64_t truncate_tile(float* gradient, int64_t count, float factor, float bound) {
-  vf f = splat(factor), high = splat(bound), low = splat(-bound);
+// Replaces g by its integers; returns the sum of their squares.
+int64_t truncate_tile(float* gradient, int64_t count, const Grid& grid) {
   vl total = {};
   for_each_vector(count, [&](int64_t i, auto n) {
-    vf y = load(gradient + i, n) * f;
-    y = select(y == y, y,
-               zero());  // before the clamp, whose order would decide what a NaN becomes
-    // 0 * infinity in the lanes past the end is NaN, hence 0 too.
-    vi z = truncate(min(high, max(low, y)));
+    vi z = grid.integers(load(gradient + i, n));
     total = add_squares(total, z);
     store(gradient + i, from_int(z), n);
   });
@@ -39,13 +29,9 @@ int64_t ceil_sqrt(int64_t n) {
   return s;
 }
 
-// z' = sign(z) floor(|z| ratio / 2^32). |z| ratio < 2^56.
 void shrink(float* gradient, int64_t count, int64_t ratio) {
-  for (int64_t i = 0; i < count; i++) {
-    int64_t z = static_cast<int64_t>(gradient[i]);
-    int64_t magnitude = ((z < 0 ? -z : z) * ratio) >> kShrinkBits;
-    gradient[i] = static_cast<float>(z < 0 ? -magnitude : magnitude);
-  }
+  for (int64_t i = 0; i < count; i++)
+    gradient[i] = static_cast<float>(shrunk(static_cast<int64_t>(gradient[i]), ratio));
 }
 
 void add(const float* __restrict gradient, int64_t count, int64_t* __restrict sums) {
@@ -61,11 +47,11 @@ int32_t drop(float* gradient, int64_t count) {
 }
 
 int32_t clip(float* gradient, int64_t count, float factor, int32_t bits, int64_t* sums) {
-  if (!(factor >= 0.0f && factor < INFINITY)) return drop(gradient, count);
-  float bound = static_cast<float>(1 << bits);
+  if (!is_factor(factor)) return drop(gradient, count);
+  const Grid grid(factor, bits);
   int64_t total = 0;
   for (int64_t i = 0; i < count; i += kTile) {
-    total += truncate_tile(gradient + i, i + kTile <= count ? kTile : count - i, factor, bound);
+    total += truncate_tile(gradient + i, i + kTile <= count ? kTile : count - i, grid);
     if (total > kMaxTotal) return drop(gradient, count);
   }
   int32_t outcome = total <= int64_t{1} << 2 * bits ? kAccepted : kRepaired;

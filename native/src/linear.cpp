@@ -1,6 +1,8 @@
 // Linear layers: y = x W^T + bias with an adapter's low-rank term as further k, and the weight
 // gradient of one example.
 #include "gemm.h"
+#include "verify.h"
+#include "workspace.h"
 
 PALIMPSEST_BEGIN
 
@@ -112,6 +114,341 @@ int linear_round(const float* from, int64_t from_ld, int64_t rows, int64_t cols,
       round_row(from + n * from_ld, cols, static_cast<bf16*>(to) + n * to_ld);
     else
       round_row(from + n * from_ld, cols, static_cast<float*>(to) + n * to_ld);
+  return PALIMPSEST_OK;
+}
+
+// --- Products over the tokens of an example, which are its weight gradient: their norm, and their
+// verified sum. a and b are packed so that a tile of the product is what a tile of a forward pass
+// is, with tokens as its inputs: rows of a^T on the left, panels of b on the right. Tiles at the
+// edges are filled up with zeros and go the same way as the others.
+
+namespace {
+
+constexpr int64_t kLeftRows = 8 * kTileRows;  // of a^T packed at a time
+constexpr int64_t kGramTokens = 4 * kPanel;   // columns of a Gram matrix at a time
+constexpr int64_t kGramInputs = 4096;         // packed at a time for it
+
+template <class T>
+constexpr int64_t floats_of(int64_t elements) {
+  return Workspace::size((elements * (int64_t)sizeof(T) + 3) / 4);
+}
+
+template <class T>
+T* take(Workspace& workspace, int64_t elements) {
+  return reinterpret_cast<T*>(workspace.take((elements * (int64_t)sizeof(T) + 3) / 4));
+}
+
+constexpr int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
+
+// The tokens of some examples: a [.., m] and b [.., n], rows [starts[e], starts[e + 1]) of both.
+template <class T>
+struct Tokens {
+  const T* a;
+  int64_t a_ld, m;
+  const T* b;
+  int64_t b_ld, n;
+  const int32_t* starts;
+  int32_t count;
+
+  int64_t rows() const { return starts[count] - starts[0]; }
+};
+
+// What packing takes for so many rows in so many examples, in elements.
+constexpr int64_t right_rows(int64_t rows, int32_t count) { return rows + count; }
+constexpr int64_t left_elements(int64_t rows) { return kLeftRows * rows; }
+constexpr int64_t right_elements(int64_t rows, int32_t count, int64_t n) {
+  return right_rows(rows, count) * round_up(n, kPanel);
+}
+
+// b of one example into panels; they lie right_rows apart.
+template <class T>
+void pack_right(const T* b, int64_t b_ld, int64_t n, int64_t tokens, T* right, int64_t panel_rows) {
+  constexpr int kGroup = sizeof(T) == 2 ? 2 : 1;
+  for (int64_t j = 0; j < n; j += kPanel, right += panel_rows * kPanel) {
+    const int columns = n - j < kPanel ? (int)(n - j) : kPanel;
+    T* to = right;
+    for (int64_t t = 0; t < tokens; t += kGroup, to += kGroup * kPanel)
+      for (int h = 0; h < kGroup; h++)
+        for (int l = 0; l < kPanel; l++)
+          to[l * kGroup + h] = t + h < tokens && l < columns ? b[(t + h) * b_ld + j + l] : T{};
+  }
+}
+
+// `count` rows of a^T from i0, the rest of a whole number of tiles with zeros.
+template <class T>
+void pack_left(const Tokens<T>& tokens, int64_t i0, int64_t count, T* left) {
+  constexpr int64_t kBlock = 16;
+  const int64_t rows = tokens.rows();
+  const T* a = tokens.a + tokens.starts[0] * tokens.a_ld + i0;
+  for (int64_t t0 = 0; t0 < rows; t0 += kBlock)
+    for (int64_t i = 0; i < count; i++)
+      for (int64_t t = t0; t < rows && t < t0 + kBlock; t++)
+        left[i * rows + t] = a[t * tokens.a_ld + i];
+  for (int64_t i = count * rows; i < round_up(count, kTileRows) * rows; i++) left[i] = T{};
+}
+
+using ProductTile = vf[kTileRows][kVectors];
+
+// Where a tile lies in the product, and how much of it there is.
+struct Place {
+  int64_t i, j;
+  int rows, columns;
+};
+
+// Calls sink(e, c, place) for each example's c, a tile of its product.
+template <class T, class Sink>
+__attribute__((noinline)) void run_products(const Tokens<T>& tokens, const T* left, const T* right,
+                                            const Place& place, Sink& sink) {
+  const int64_t rows = tokens.rows();
+  for (int e = 0; e < tokens.count; e++) {
+    const int64_t from = tokens.starts[e] - tokens.starts[0];
+    const int64_t k = tokens.starts[e + 1] - tokens.starts[e];
+    if (sink.wants(e)) {
+      ProductTile c;
+      PALIMPSEST_UNROLL for (int i = 0; i < kTileRows; i++)
+          PALIMPSEST_UNROLL for (int v = 0; v < kVectors; v++) c[i][v] = zero();
+      multiply<kTileRows, kVectors>(c, left + from, rows, k, right);
+      sink.take(e, c, place);
+    }
+    right += padded_k<T>(k) * kPanel;
+  }
+}
+
+// The same for every tile, examples innermost, so that what a sink adds to stays in the cache.
+template <class T, class Sink>
+void for_each_product(const Tokens<T>& tokens, Workspace workspace, Sink& sink) {
+  const int64_t panel_rows = right_rows(tokens.rows(), tokens.count);
+  T* left = take<T>(workspace, left_elements(tokens.rows()));
+  T* right = take<T>(workspace, right_elements(tokens.rows(), tokens.count, tokens.n));
+  T* of_example = right;
+  for (int e = 0; e < tokens.count; e++) {
+    const int64_t from = tokens.starts[e], k = tokens.starts[e + 1] - from;
+    pack_right(tokens.b + from * tokens.b_ld, tokens.b_ld, tokens.n, k, of_example, panel_rows);
+    of_example += padded_k<T>(k) * kPanel;
+  }
+  for (int64_t i0 = 0; i0 < tokens.m; i0 += kLeftRows) {
+    const int64_t count = tokens.m - i0 < kLeftRows ? tokens.m - i0 : kLeftRows;
+    pack_left(tokens, i0, count, left);
+    for (int64_t j = 0; j < tokens.n; j += kPanel)
+      for (int64_t i = 0; i < count; i += kTileRows) {
+        const Place place{i0 + i, j, count - i < kTileRows ? (int)(count - i) : kTileRows,
+                          tokens.n - j < kPanel ? (int)(tokens.n - j) : kPanel};
+        run_products(tokens, left + i * tokens.rows(), right + j * panel_rows, place, sink);
+      }
+  }
+}
+
+// Adds up the squares of a product, exactly but for the sums, which are in double.
+struct Squares {
+  double total = 0;
+
+  bool wants(int) const { return true; }
+
+  PALIMPSEST_INLINE void take(int, const ProductTile& c, const Place& place) {
+    vd low = {}, high = {};
+    for (int i = 0; i < place.rows; i++)
+      for (int v = 0; v < kVectors; v++) {
+        // Lanes past the columns are 0, unless 0 met what is not finite, as the columns did.
+        low += lower(c[i][v]) * lower(c[i][v]);
+        high += upper(c[i][v]) * upper(c[i][v]);
+      }
+    total += sum(low + high);
+  }
+};
+
+// Rows that a product gets besides: those of an embedding whose table is the output layer's weight.
+struct MoreRows {
+  const int32_t* starts;
+  const int32_t* ids;
+  const int32_t* rows;
+  const float* values;
+  int64_t ld;
+  float scale;
+
+  // The first of an example's that has an id of at least i.
+  int32_t first(int e, int64_t i) const {
+    int32_t from = starts[e], to = starts[e + 1];
+    while (from < to) {
+      const int32_t middle = from + (to - from) / 2;
+      ids[middle] < i ? from = middle + 1 : to = middle;
+    }
+    return from;
+  }
+
+  PALIMPSEST_INLINE void add(int e, ProductTile& c, const Place& place) const {
+    for (int32_t at = first(e, place.i); at < starts[e + 1] && ids[at] < place.i + place.rows;
+         at++) {
+      const float* value = values + rows[at] * ld + place.j;
+      for (int v = 0; v < kVectors; v++) {
+        const int n = place.columns - v * kWidth;
+        if (n <= 0) break;
+        const vf x = n < kWidth ? load(value + v * kWidth, n) : load(value + v * kWidth);
+        c[ids[at] - place.i][v] = fma(splat(scale), x, c[ids[at] - place.i][v]);
+      }
+    }
+  }
+};
+
+// Turns each example's product into integers, adds them to the sums and their squares to totals.
+struct VerifiedSum {
+  const Examples& examples;
+  const MoreRows* more;
+  int32_t* sums;
+  int64_t ld;
+
+  bool wants(int e) const { return examples.enters(e); }
+
+  PALIMPSEST_INLINE void take(int e, ProductTile& c, const Place& place) {
+    if (more != nullptr) more->add(e, c, place);
+    const Grid grid(examples.factors[e], examples.bits);
+    vl squares = {};
+    for (int i = 0; i < place.rows; i++)
+      for (int v = 0; v < kVectors; v++) {
+        const int n = place.columns - v * kWidth;
+        if (n <= 0) break;
+        const vi z = grid.integers(c[i][v]);
+        squares = add_squares(squares, z);
+        int32_t* to = sums + (place.i + i) * ld + place.j + v * kWidth;
+        n < kWidth ? enter(z, examples.ratios[e], to, n) : enter(z, examples.ratios[e], to, Full());
+      }
+    examples.totals[e] = add_total(examples.totals[e], sum(squares));
+  }
+};
+
+// Columns [s0, s0 + count) of x x^T from row s0 on, for tokens x [tokens, width].
+template <class T>
+void gram(const T* x, int64_t ld, int64_t width, int64_t tokens, int64_t s0, int64_t count,
+          T* packed, float* out) {
+  for (int64_t k0 = 0; k0 < width; k0 += kGramInputs) {
+    const int64_t k = width - k0 < kGramInputs ? width - k0 : kGramInputs;
+    pack<T>(x + s0 * ld + k0, ld, false, k, count, packed);
+    gemm<T>(x + s0 * ld + k0, ld, tokens - s0, k, packed, nullptr, 0, 0, nullptr, nullptr, 1.0f,
+            count, out, false, kGramTokens, k0 > 0);
+  }
+}
+
+// sum over t, s of g[t, s] h[t, s] for the columns from s0 on of symmetric g and h, each pair once.
+double gram_product(const float* g, const float* h, int64_t rows, int64_t count) {
+  double diagonal = 0, below = 0;
+  for (int64_t t = 0; t < rows; t++, g += kGramTokens, h += kGramTokens) {
+    const int64_t columns = t < count ? t : count;
+    vd low = {}, high = {};
+    for_each_vector(columns, [&](int64_t s, auto n) {
+      vf p = load(g + s, n), q = load(h + s, n);
+      low += lower(p) * lower(q);
+      high += upper(p) * upper(q);
+    });
+    below += sum(low + high);
+    if (t < count) diagonal += (double)g[t] * (double)h[t];
+  }
+  return diagonal + 2 * below;
+}
+
+template <class T>
+int64_t gram_elements(int64_t tokens, int64_t m, int64_t n) {
+  const int64_t width = m > n ? m : n;
+  return padded_k<T>(width < kGramInputs ? width : kGramInputs) *
+         round_up(tokens < kGramTokens ? tokens : kGramTokens, kPanel);
+}
+
+// |sum_t a_t^T b_t|^2 = sum over t, s of (a_t . a_s)(b_t . b_s).
+template <class T>
+double gram_norm(const Tokens<T>& tokens, Workspace workspace) {
+  const int64_t rows = tokens.rows(), from = tokens.starts[0];
+  T* packed = take<T>(workspace, gram_elements<T>(rows, tokens.m, tokens.n));
+  float* g = workspace.take(rows * kGramTokens);
+  float* h = workspace.take(rows * kGramTokens);
+  double total = 0;
+  for (int64_t s = 0; s < rows; s += kGramTokens) {
+    const int64_t count = rows - s < kGramTokens ? rows - s : kGramTokens;
+    gram(tokens.a + from * tokens.a_ld, tokens.a_ld, tokens.m, rows, s, count, packed, g);
+    gram(tokens.b + from * tokens.b_ld, tokens.b_ld, tokens.n, rows, s, count, packed, h);
+    total += gram_product(g, h, rows - s, count);
+  }
+  return total;
+}
+
+// Multiply-adds of the two ways to an example's norm; its own length decides, and no mate's.
+bool gram_is_less(int64_t tokens, int64_t m, int64_t n) {
+  double pairs = 0;
+  for (int64_t s = 0; s < tokens; s += kGramTokens)
+    pairs += (double)(tokens - s) * (double)(tokens - s < kGramTokens ? tokens - s : kGramTokens);
+  return pairs * (double)(m + n) < (double)tokens * (double)m * (double)n;
+}
+
+template <class T>
+int64_t workspace_floats(int64_t rows, int32_t count, int64_t m, int64_t n) {
+  const int64_t products =
+      floats_of<T>(left_elements(rows)) + floats_of<T>(right_elements(rows, count, n));
+  const int64_t grams =
+      floats_of<T>(gram_elements<T>(rows, m, n)) + 2 * Workspace::size(rows * kGramTokens);
+  return products > grams ? products : grams;
+}
+
+int64_t workspace_floats(int32_t type, int64_t rows, int32_t count, int64_t m, int64_t n) {
+  return type == PALIMPSEST_BF16 ? workspace_floats<bf16>(rows, count, m, n)
+                                 : workspace_floats<float>(rows, count, m, n);
+}
+
+bool ascend(const int32_t* starts, int32_t count) {
+  bool good = starts[0] >= 0;
+  for (int e = 0; e < count; e++) good &= starts[e] <= starts[e + 1];
+  return good;
+}
+
+}  // namespace
+
+int linear_workspace(int64_t rows, int32_t count, int64_t m, int64_t n, int32_t type,
+                     int64_t* floats) {
+  PALIMPSEST_REQUIRE(rows >= 0 && count >= 0 && m > 0 && n > 0);
+  *floats = workspace_floats(type, rows, count, m, n);
+  return PALIMPSEST_OK;
+}
+
+int linear_example_norm(const void* a, int64_t a_ld, int64_t m, const void* b, int64_t b_ld,
+                        int64_t n, int32_t type, int64_t from, int64_t to, double* norm_squared,
+                        float* workspace, int64_t floats) {
+  PALIMPSEST_REQUIRE(m > 0 && n > 0 && from >= 0 && to >= from && a_ld >= m && b_ld >= n);
+  PALIMPSEST_REQUIRE(to <= INT32_MAX);
+  if (workspace_floats(type, to - from, 1, m, n) > floats)
+    return fail(PALIMPSEST_WORKSPACE, "the workspace is too small for this example");
+  const int32_t starts[] = {(int32_t)from, (int32_t)to};
+  auto run = [&]<class T>(T) {
+    const Tokens<T> tokens{
+        static_cast<const T*>(a), a_ld, m, static_cast<const T*>(b), b_ld, n, starts, 1};
+    if (gram_is_less(to - from, m, n)) return gram_norm(tokens, Workspace(workspace));
+    Squares squares;
+    for_each_product(tokens, Workspace(workspace), squares);
+    return squares.total;
+  };
+  *norm_squared = type == PALIMPSEST_BF16 ? run(bf16{}) : run(float{});
+  return PALIMPSEST_OK;
+}
+
+int linear_accumulate(const void* a, int64_t a_ld, int64_t m, const void* b, int64_t b_ld,
+                      int64_t n, int32_t type, const int32_t* starts, int32_t count,
+                      const float* factors, const int64_t* ratios, int32_t bits,
+                      const int32_t* more_starts, const int32_t* more_ids, const int32_t* more_rows,
+                      const float* more, int64_t more_ld, float more_scale, int32_t* sums,
+                      int64_t sums_ld, int64_t* totals, float* workspace, int64_t floats) {
+  PALIMPSEST_REQUIRE(m > 0 && n > 0 && count >= 0 && a_ld >= m && b_ld >= n && sums_ld >= n);
+  PALIMPSEST_REQUIRE(bits >= 1 && bits <= kMaxBits && ascend(starts, count));
+  if (more != nullptr) {
+    PALIMPSEST_REQUIRE(more_ld >= n && ascend(more_starts, count));
+    for (int32_t i = more_starts[0]; i < more_starts[count]; i++)
+      PALIMPSEST_REQUIRE(more_ids[i] >= 0 && more_ids[i] < m && more_rows[i] >= 0);
+  }
+  if (workspace_floats(type, starts[count] - starts[0], count, m, n) > floats)
+    return fail(PALIMPSEST_WORKSPACE, "the workspace is too small for these examples");
+  const Examples examples{starts, count, factors, ratios, bits, totals};
+  const MoreRows rows{more_starts, more_ids, more_rows, more, more_ld, more_scale};
+  VerifiedSum sum{examples, more == nullptr ? nullptr : &rows, sums, sums_ld};
+  auto run = [&]<class T>(T) {
+    const Tokens<T> tokens{
+        static_cast<const T*>(a), a_ld, m, static_cast<const T*>(b), b_ld, n, starts, count};
+    for_each_product(tokens, Workspace(workspace), sum);
+  };
+  type == PALIMPSEST_BF16 ? run(bf16{}) : run(float{});
   return PALIMPSEST_OK;
 }
 

@@ -231,6 +231,18 @@ static inline A fold(int64_t cols, A start, Step&& step, Join&& join) {
 static inline vi truncate(vf v) { return __builtin_convertvector(v, vi); }
 static inline vf from_int(vi v) { return __builtin_convertvector(v, vf); }
 
+typedef vi vi_unaligned __attribute__((aligned(4)));
+static inline vi load(const int32_t* p, Full) { return *reinterpret_cast<const vi_unaligned*>(p); }
+static inline void store(int32_t* p, vi v, Full) { *reinterpret_cast<vi_unaligned*>(p) = v; }
+static inline vi load(const int32_t* p, int n) {
+  vi v = {};
+  for (int i = 0; i < n; i++) v[i] = p[i];
+  return v;
+}
+static inline void store(int32_t* p, vi v, int n) {
+  for (int i = 0; i < n; i++) p[i] = v[i];
+}
+
 // Vectors of 64-bit sums of squares, exact modulo 2^64.
 typedef uint64_t vl __attribute__((vector_size(4 * kWidth), may_alias));
 static inline vl add_squares(vl total, vi z) {

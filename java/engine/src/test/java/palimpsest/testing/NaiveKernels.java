@@ -2,6 +2,8 @@ package palimpsest.testing;
 
 import java.lang.reflect.Proxy;
 import java.util.stream.IntStream;
+import palimpsest.engine.kernel.ClippedExamples;
+import palimpsest.engine.kernel.EmbeddingRows;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.Linear;
 import palimpsest.engine.kernel.LinearWeights;
@@ -164,6 +166,28 @@ public final class NaiveKernels {
 
     @Override
     public void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight, Tensor dBias) {
+      throw new UnsupportedOperationException("adapters only");
+    }
+
+    @Override
+    public long workspace(long rows, int examples, long left, long right) {
+      return 0;
+    }
+
+    @Override
+    public double exampleNorm(Tensor left, Tensor right, long from, long to, Tensor workspace) {
+      throw new UnsupportedOperationException("adapters only");
+    }
+
+    @Override
+    public void accumulate(
+        Tensor left,
+        Tensor right,
+        Tensor starts,
+        ClippedExamples examples,
+        EmbeddingRows more,
+        Tensor sums,
+        Tensor workspace) {
       throw new UnsupportedOperationException("adapters only");
     }
 

@@ -32,4 +32,28 @@ public interface Embedding {
       double scale,
       Tensor dTable,
       Tensor dPositions);
+
+  /**
+   * Squared L2 norm of one example's gradient of the table; where the table is the output layer's
+   * weight too, what the example's rows add to the squared norm of {@code g = sum left[n] ⊗
+   * right[n]}, n in [from, to): theirs, and twice the inner product of the two.
+   *
+   * @param left compute [R, V], the gradient of logits, or null
+   * @param right compute [R, C], the output layer's input, or null
+   */
+  double exampleNorm(
+      EmbeddingRows rows,
+      int example,
+      Tensor left,
+      Tensor right,
+      long from,
+      long to,
+      long vocabulary);
+
+  /**
+   * Verified sum of a group's gradients of a table, row by row of it, as {@link Linear#accumulate}.
+   *
+   * @param sums I32 [V, C]
+   */
+  void accumulate(EmbeddingRows rows, ClippedExamples examples, Tensor sums);
 }

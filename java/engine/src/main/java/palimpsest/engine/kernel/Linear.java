@@ -49,6 +49,45 @@ public interface Linear {
    */
   void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight, Tensor dBias);
 
+  /**
+   * Numbers of scratch memory that {@link #exampleNorm} and {@link #accumulate} need for groups of
+   * at most so many rows and examples, and products of at most {@code left x right}.
+   */
+  long workspace(long rows, int examples, long left, long right);
+
+  /**
+   * Squared L2 norm of one example's {@code g = sum left[n] ⊗ right[n]} over n in [from, to), a
+   * weight's gradient [M, K], which is not kept: {@code sum over n, m of (left[n]·left[m])
+   * (right[n]·right[m])} where that is less work, else element by element. Which of the two depends
+   * on the example's own length.
+   *
+   * @param left compute [N, M]
+   * @param right compute [N, K]
+   * @param workspace wide, see {@link #workspace}
+   */
+  double exampleNorm(Tensor left, Tensor right, long from, long to, Tensor workspace);
+
+  /**
+   * Verified sum of a group's weight gradients, of which none is kept: for each example e of rows
+   * [starts[e], starts[e + 1]), {@code z = trunc(factor_e g_e)} clamped to |z| <= 2^bits, NaN as 0,
+   * with g as in {@link #exampleNorm} and the rows of {@code more} added to it; {@code sums += z
+   * ratio_e / 2^32}, toward zero, modulo 2^32; {@code total_e += sum z^2}.
+   *
+   * @param starts I32 [E + 1], ascending
+   * @param more what else the gradient consists of, where the weight is an embedding's table too;
+   *     or null
+   * @param sums I32 [M, K]
+   * @param workspace wide, see {@link #workspace}
+   */
+  void accumulate(
+      Tensor left,
+      Tensor right,
+      Tensor starts,
+      ClippedExamples examples,
+      EmbeddingRows more,
+      Tensor sums,
+      Tensor workspace);
+
   /** Rounds to the type of {@code to}: from wide [N, C], to compute [N, C]. */
   void round(Tensor from, Tensor to);
 }

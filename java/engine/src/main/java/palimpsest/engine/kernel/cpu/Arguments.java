@@ -1,6 +1,8 @@
 package palimpsest.engine.kernel.cpu;
 
 import java.lang.foreign.MemorySegment;
+import palimpsest.engine.kernel.EmbeddingRows;
+import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 
 /** Checks and conversions that the bindings of row-wise kernels share. */
@@ -26,6 +28,28 @@ final class Arguments {
       if (tensor != null && !tensor.isContiguous()) {
         throw new IllegalArgumentException(
             "expected contiguous elements, got rows " + tensor.stride() + " apart in " + tensor);
+      }
+    }
+  }
+
+  /** Requires the starts of {@code count} examples, and the end of the last, within some rows. */
+  static void requireStarts(Tensor starts, int count, long rows) {
+    if (starts.size() <= count || starts.getLong(count) > rows) {
+      throw new IllegalArgumentException(
+          "the starts of " + count + " examples do not lie in " + rows + " rows");
+    }
+  }
+
+  /** Requires the rows of {@code count} examples' gradients of a table with such columns. */
+  static void requireRows(CpuKernels cpu, EmbeddingRows rows, int count, long cols) {
+    cpu.requireType(DType.I32, rows.starts(), rows.ids(), rows.rows());
+    cpu.requireWide(rows.values());
+    requireContiguous(rows.starts(), rows.ids(), rows.rows());
+    cpu.requireSame("columns", cols, rows.values().cols());
+    requireStarts(rows.starts(), count, Math.min(rows.ids().size(), rows.rows().size()));
+    for (long i = rows.starts().getLong(0); i < rows.starts().getLong(count); i++) {
+      if (rows.rows().getLong(i) < 0 || rows.rows().getLong(i) >= rows.values().rows()) {
+        throw new IllegalArgumentException("a row of the embedding's gradient is not there");
       }
     }
   }

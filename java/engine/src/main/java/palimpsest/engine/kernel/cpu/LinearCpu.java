@@ -1,16 +1,23 @@
 package palimpsest.engine.kernel.cpu;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static palimpsest.engine.kernel.cpu.Arguments.requireContiguous;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import palimpsest.engine.kernel.ClippedExamples;
+import palimpsest.engine.kernel.EmbeddingRows;
 import palimpsest.engine.kernel.Linear;
 import palimpsest.engine.kernel.LinearWeights;
 import palimpsest.engine.kernel.LoraFactors;
 import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.GuardedMemory;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
@@ -43,6 +50,9 @@ final class LinearCpu implements Linear {
   private final MethodHandle exampleGrad;
   private final MethodHandle biasExampleGrad;
   private final MethodHandle round;
+  private final MethodHandle workspace;
+  private final MethodHandle exampleNorm;
+  private final MethodHandle accumulate;
 
   /**
    * Packed copies of W: {@code forward} maps inputs to outputs, {@code backward} (or null) outputs
@@ -76,6 +86,45 @@ final class LinearCpu implements Linear {
             "linear_round",
             FunctionDescriptor.of(
                 JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_INT, JAVA_LONG));
+    workspace =
+        cpu.bind(
+            "linear_workspace",
+            FunctionDescriptor.of(
+                JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT, ADDRESS));
+    exampleNorm =
+        cpu.bind(
+            "linear_example_norm",
+            FunctionDescriptor.of(
+                JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_INT,
+                JAVA_LONG, JAVA_LONG, ADDRESS, ADDRESS, JAVA_LONG));
+    accumulate =
+        cpu.bind(
+            "linear_accumulate",
+            FunctionDescriptor.of(
+                JAVA_INT,
+                ADDRESS,
+                JAVA_LONG,
+                JAVA_LONG,
+                ADDRESS,
+                JAVA_LONG,
+                JAVA_LONG,
+                JAVA_INT,
+                ADDRESS,
+                JAVA_INT,
+                ADDRESS,
+                ADDRESS,
+                JAVA_INT,
+                ADDRESS,
+                ADDRESS,
+                ADDRESS,
+                ADDRESS,
+                JAVA_LONG,
+                JAVA_FLOAT,
+                ADDRESS,
+                JAVA_LONG,
+                ADDRESS,
+                ADDRESS,
+                JAVA_LONG));
     biasExampleGrad =
         cpu.bind(
             "linear_bias_example_grad",
@@ -233,6 +282,97 @@ final class LinearCpu implements Linear {
                 biasExampleGrad.invokeExact(
                     dy.data(), dy.stride(), cpu.typeOf(dy), from, to, dy.cols(), dBias.data()));
       }
+    } catch (Throwable t) {
+      throw CpuLibrary.rethrow(t);
+    }
+  }
+
+  @Override
+  public long workspace(long rows, int examples, long left, long right) {
+    int type = cpu.compute() == DType.BF16 ? 1 : 0;
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment floats = GuardedMemory.allocate(arena, Long.BYTES, Long.BYTES);
+      cpu.check((int) workspace.invokeExact(rows, examples, left, right, type, floats));
+      return floats.get(JAVA_LONG, 0);
+    } catch (Throwable t) {
+      throw CpuLibrary.rethrow(t);
+    }
+  }
+
+  @Override
+  public double exampleNorm(Tensor left, Tensor right, long from, long to, Tensor workspace) {
+    cpu.requireCompute(left, right);
+    cpu.requireWide(workspace);
+    cpu.requireRange(from, to, Math.min(left.rows(), right.rows()));
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment norm = GuardedMemory.allocate(arena, Double.BYTES, Double.BYTES);
+      cpu.check(
+          (int)
+              exampleNorm.invokeExact(
+                  left.data(),
+                  left.stride(),
+                  left.cols(),
+                  right.data(),
+                  right.stride(),
+                  right.cols(),
+                  cpu.typeOf(left),
+                  from,
+                  to,
+                  norm,
+                  workspace.data(),
+                  workspace.size()));
+      return norm.get(JAVA_DOUBLE, 0);
+    } catch (Throwable t) {
+      throw CpuLibrary.rethrow(t);
+    }
+  }
+
+  @Override
+  public void accumulate(
+      Tensor left,
+      Tensor right,
+      Tensor starts,
+      ClippedExamples examples,
+      EmbeddingRows more,
+      Tensor sums,
+      Tensor workspace) {
+    cpu.requireCompute(left, right);
+    cpu.requireWide(examples.factors(), workspace);
+    cpu.requireType(DType.I32, starts, sums);
+    requireContiguous(starts, workspace);
+    cpu.requireSame("rows of sums", left.cols(), sums.rows());
+    cpu.requireSame("columns of sums", right.cols(), sums.cols());
+    Arguments.requireStarts(starts, examples.count(), Math.min(left.rows(), right.rows()));
+    if (more != null) {
+      Arguments.requireRows(cpu, more, examples.count(), sums.cols());
+    }
+    try {
+      cpu.check(
+          (int)
+              accumulate.invokeExact(
+                  left.data(),
+                  left.stride(),
+                  left.cols(),
+                  right.data(),
+                  right.stride(),
+                  right.cols(),
+                  cpu.typeOf(left),
+                  starts.data(),
+                  examples.count(),
+                  examples.factors().data(),
+                  examples.ratios().data(),
+                  examples.bits(),
+                  Arguments.address(more == null ? null : more.starts()),
+                  Arguments.address(more == null ? null : more.ids()),
+                  Arguments.address(more == null ? null : more.rows()),
+                  Arguments.address(more == null ? null : more.values()),
+                  Arguments.stride(more == null ? null : more.values()),
+                  more == null ? 0f : (float) more.scale(),
+                  sums.data(),
+                  sums.stride(),
+                  examples.totals().data(),
+                  workspace.data(),
+                  workspace.size()));
     } catch (Throwable t) {
       throw CpuLibrary.rethrow(t);
     }

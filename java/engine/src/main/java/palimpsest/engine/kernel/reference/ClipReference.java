@@ -85,7 +85,8 @@ final class ClipReference implements Clip {
     return total;
   }
 
-  private static long integer(double product, long bound) {
+  /** What a product becomes on the grid. */
+  static long integer(double product, long bound) {
     if (Double.isNaN(product)) {
       return 0;
     }
@@ -100,10 +101,19 @@ final class ClipReference implements Clip {
   private static void shrink(Tensor gradient, long total, int bits) {
     long ratio = (1L << (SHRINK_BITS + bits)) / ceilSqrt(total);
     for (long i = 0; i < gradient.size(); i++) {
-      long z = (long) gradient.get(i);
-      long magnitude = (Math.abs(z) * ratio) >>> SHRINK_BITS;
-      gradient.set(i, z < 0 ? -magnitude : magnitude);
+      gradient.set(i, share((long) gradient.get(i), ratio));
     }
+  }
+
+  /** sign(z ratio) floor(|z ratio| / 2^32), for |z| <= 2^24 and |ratio| <= 2^32. */
+  static long share(long z, long ratio) {
+    long magnitude = Math.abs(z * ratio) >>> SHRINK_BITS;
+    return (z < 0) != (ratio < 0) ? -magnitude : magnitude;
+  }
+
+  /** A total that was once above {@link #MAX_TOTAL} stays above it. */
+  static long addTotal(long total, long square) {
+    return total > MAX_TOTAL ? total : total + square;
   }
 
   /** The smallest s with s * s >= n, for n in [0, 2^60]. */

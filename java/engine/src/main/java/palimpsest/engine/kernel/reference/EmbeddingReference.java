@@ -1,6 +1,8 @@
 package palimpsest.engine.kernel.reference;
 
+import palimpsest.engine.kernel.ClippedExamples;
 import palimpsest.engine.kernel.Embedding;
+import palimpsest.engine.kernel.EmbeddingRows;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 
@@ -52,6 +54,59 @@ final class EmbeddingReference implements Embedding {
         int at = Check.index("positions", positions, n, dPositions.rows());
         Rows.add(dPositions, at, gradient, 0);
       }
+    }
+  }
+
+  @Override
+  public double exampleNorm(
+      EmbeddingRows rows,
+      int example,
+      Tensor left,
+      Tensor right,
+      long from,
+      long to,
+      long vocabulary) {
+    int width = Math.toIntExact(rows.values().cols());
+    double[] gradient = new double[Math.toIntExact(vocabulary * width)];
+    addRows(rows, example, gradient, Math.toIntExact(vocabulary));
+    double norm = product(gradient, gradient);
+    if (left == null) {
+      return norm;
+    }
+    Check.matrix("left", left, right.rows(), vocabulary);
+    Check.range(from, to, left.rows());
+    return norm + 2 * product(LinearReference.product(left, right, from, to), gradient);
+  }
+
+  private static double product(double[] a, double[] b) {
+    double sum = 0;
+    for (int i = 0; i < a.length; i++) {
+      sum += a[i] * b[i];
+    }
+    return sum;
+  }
+
+  @Override
+  public void accumulate(EmbeddingRows rows, ClippedExamples examples, Tensor sums) {
+    Check.type("sums", sums, DType.I32);
+    Check.matrix("sums", sums, sums.rows(), rows.values().cols());
+    for (int e = 0; e < examples.count(); e++) {
+      if (examples.ratios().getLong(e) != 0 && examples.enters(e)) {
+        double[] gradient = new double[Math.toIntExact(sums.size())];
+        addRows(rows, e, gradient, Math.toIntExact(sums.rows()));
+        LinearReference.enter(gradient, examples, e, sums);
+      }
+    }
+  }
+
+  /** Adds an example's rows to a gradient of the table, [V, C] row by row. */
+  static void addRows(EmbeddingRows more, int example, double[] gradient, int vocabulary) {
+    int width = Math.toIntExact(more.values().cols());
+    double[] row = new double[width];
+    for (long i = more.starts().getLong(example); i < more.starts().getLong(example + 1); i++) {
+      Rows.read(more.values(), more.rows().getLong(i), row, 0);
+      int id = Check.index("ids", more.ids(), i, vocabulary);
+      Rows.axpy(more.scale(), row, 0, gradient, id * width, width);
     }
   }
 

@@ -1,6 +1,8 @@
 package palimpsest.engine.kernel.reference;
 
 import java.util.Arrays;
+import palimpsest.engine.kernel.ClippedExamples;
+import palimpsest.engine.kernel.EmbeddingRows;
 import palimpsest.engine.kernel.Linear;
 import palimpsest.engine.kernel.LinearWeights;
 import palimpsest.engine.kernel.LoraFactors;
@@ -197,6 +199,86 @@ final class LinearReference implements Linear {
       }
       Rows.addAll(dBias, sum);
     }
+  }
+
+  @Override
+  public long workspace(long rows, int examples, long left, long right) {
+    return 0;
+  }
+
+  @Override
+  public double exampleNorm(Tensor left, Tensor right, long from, long to, Tensor workspace) {
+    Check.matrix("right", right, left.rows(), right.cols());
+    Check.range(from, to, left.rows());
+    double sum = 0;
+    for (double g : product(left, right, from, to)) {
+      sum += g * g;
+    }
+    return sum;
+  }
+
+  /** {@code sum left[n] ⊗ right[n]} over n in [from, to), row by row. */
+  static double[] product(Tensor left, Tensor right, long from, long to) {
+    int cols = Math.toIntExact(right.cols());
+    int rows = Math.toIntExact(left.cols());
+    double[] lefts = Rows.range(left, from, to);
+    double[] rights = Rows.range(right, from, to);
+    double[] product = new double[Math.multiplyExact(rows, cols)];
+    Parallel.ranges(
+        rows,
+        WEIGHT_CHUNK,
+        (to - from) * rows * cols,
+        (first, last) -> {
+          for (int p = first; p < last; p++) {
+            for (int n = 0; n < to - from; n++) {
+              Rows.axpy(lefts[n * rows + p], rights, n * cols, product, p * cols, cols);
+            }
+          }
+        });
+    return product;
+  }
+
+  @Override
+  public void accumulate(
+      Tensor left,
+      Tensor right,
+      Tensor starts,
+      ClippedExamples examples,
+      EmbeddingRows more,
+      Tensor sums,
+      Tensor workspace) {
+    Check.matrix("right", right, left.rows(), right.cols());
+    Check.type("sums", sums, DType.I32);
+    Check.matrix("sums", sums, left.cols(), right.cols());
+    for (int e = 0; e < examples.count(); e++) {
+      long from = starts.getLong(e);
+      long to = starts.getLong(e + 1);
+      Check.range(from, to, left.rows());
+      if (examples.ratios().getLong(e) != 0 && examples.enters(e)) {
+        double[] gradient = product(left, right, from, to);
+        if (more != null) {
+          EmbeddingReference.addRows(more, e, gradient, Math.toIntExact(sums.rows()));
+        }
+        enter(gradient, examples, e, sums);
+      }
+    }
+  }
+
+  /** An example's gradient into the sums; the factor's product is one operation of its type. */
+  static void enter(double[] gradient, ClippedExamples examples, int example, Tensor sums) {
+    boolean single = examples.factors().type() == DType.F32;
+    double factor = examples.factors().get(example);
+    long ratio = examples.ratios().getLong(example);
+    long total = examples.total(example);
+    for (int i = 0; i < gradient.length; i++) {
+      double product = single ? (float) factor * (float) gradient[i] : factor * gradient[i];
+      long z = ClipReference.integer(product, 1L << examples.bits());
+      total = ClipReference.addTotal(total, z * z);
+      long row = i / sums.cols();
+      long col = i % sums.cols();
+      sums.set(row, col, (int) ((long) sums.get(row, col) + ClipReference.share(z, ratio)));
+    }
+    examples.totals().setLong(example, total);
   }
 
   /** The adapter of this call, or null; its shapes are checked against the layer's. */
