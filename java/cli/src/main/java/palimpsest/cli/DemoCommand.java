@@ -16,6 +16,7 @@ import java.util.OptionalLong;
 import java.util.Set;
 import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.model.ModelCache;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.DType;
 import palimpsest.synth.ExecutionSpec;
 import palimpsest.synth.RunSettings;
@@ -152,7 +153,7 @@ final class DemoCommand extends Verb {
         OptionalInt.empty(),
         Duration.ofMinutes(5),
         1,
-        RunSettings.Lora.of(8),
+        TuningMethod.Lora.of(8),
         OptionalLong.of(BATCH),
         OptionalInt.of(STEPS),
         OptionalDouble.empty(),

@@ -8,6 +8,7 @@ import palimpsest.engine.model.ModelCache;
 import palimpsest.synth.ExecutionSpec;
 import palimpsest.synth.RunSettings;
 import palimpsest.synth.text.InputException;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** The public quantities from which the settings of a whole run follow. */
@@ -46,6 +47,8 @@ final class PlanOptions {
           "With --plan: minutes that training may take on two ordinary cores (default 10).")
   private long minutes;
 
+  @Mixin private MethodOptions method;
+
   /** The plan for a target epsilon; steps and delta are the mechanism's if they are given. */
   PlanText plan(MechanismOptions mechanism, double epsilon) {
     if (sizeBound == null) {
@@ -68,7 +71,7 @@ final class PlanOptions {
             meanTokens == null ? OptionalInt.empty() : OptionalInt.of(meanTokens),
             Duration.ofMinutes(minutes),
             1,
-            RunSettings.Lora.of(8),
+            method.method(),
             OptionalLong.empty(),
             mechanism.stepsIfGiven(),
             OptionalDouble.empty(),

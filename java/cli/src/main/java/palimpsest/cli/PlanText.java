@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.synth.ExecutionSpec;
 import palimpsest.synth.MemoryPlan;
 import palimpsest.synth.RunPlan;
@@ -29,7 +30,14 @@ record PlanText(RunPlan plan, MemoryPlan memory) {
     plan.labelNoise().ifPresent(noise -> fields.put("labelNoise", noise));
     fields.put("steps", plan.mechanism().steps());
     fields.put("clipNorm", plan.mechanism().clipNorm());
-    fields.put("rank", plan.tuning().rank());
+    fields.put("method", method().id());
+    if (method() instanceof TuningMethod.Lora lora) {
+      fields.put("rank", lora.rank());
+    }
+    if (method() instanceof TuningMethod.Prompt prompt) {
+      fields.put("promptTokens", prompt.tokens());
+    }
+    fields.put("parameters", plan.parameters());
     fields.put("learningRate", plan.tuning().learningRate());
     fields.put("maxTokens", plan.maxTokens());
     fields.put("expectedTokens", plan.tokens());
@@ -53,8 +61,13 @@ record PlanText(RunPlan plan, MemoryPlan memory) {
     row(text, "clip norm", Double.toString(plan.mechanism().clipNorm()));
     row(
         text,
-        "adapter",
-        "rank %d, learning rate %s".formatted(plan.tuning().rank(), plan.tuning().learningRate()));
+        "tuning",
+        String.format(
+            Locale.ROOT,
+            "%s, %,d parameters, learning rate %s",
+            tuned(),
+            plan.parameters(),
+            plan.tuning().learningRate()));
     row(
         text,
         "time",
@@ -65,6 +78,18 @@ record PlanText(RunPlan plan, MemoryPlan memory) {
             plan.tokens()));
     row(text, "memory", String.format(Locale.ROOT, "about %.1f GB", memory.bytes() / 1e9));
     return text.toString();
+  }
+
+  private TuningMethod method() {
+    return plan.tuning().method();
+  }
+
+  private String tuned() {
+    return switch (method()) {
+      case TuningMethod.Lora lora -> "adapters of rank " + lora.rank();
+      case TuningMethod.Prompt prompt -> "a soft prompt of %d tokens".formatted(prompt.tokens());
+      case TuningMethod.Bias _ -> "bias vectors";
+    };
   }
 
   private String delta() {

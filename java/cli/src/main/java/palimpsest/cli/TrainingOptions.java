@@ -7,7 +7,7 @@ import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
-import palimpsest.engine.model.Role;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.DType;
 import palimpsest.privacy.NeighbouringRelation;
 import palimpsest.privacy.Waiver;
@@ -15,6 +15,7 @@ import palimpsest.synth.ExecutionSpec;
 import palimpsest.synth.RunSettings;
 import palimpsest.synth.text.InputException;
 import palimpsest.synth.text.Records;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** What a private training run needs to be told; the same words in every command that trains. */
@@ -85,30 +86,10 @@ final class TrainingOptions {
   @Option(
       names = "--learning-rate",
       paramLabel = "R",
-      description = "Peak learning rate (default 2e-3).")
+      description = "Peak learning rate (default: lora 2e-3, prompt 2e-2, bias 5e-3).")
   private Double learningRate;
 
-  @Option(
-      names = "--rank",
-      defaultValue = "8",
-      paramLabel = "R",
-      description = "Rank of the adapter (default 8).")
-  private int rank;
-
-  @Option(
-      names = "--alpha",
-      paramLabel = "A",
-      description = "The adapter is scaled by alpha / rank (default 2 x rank).")
-  private Double alpha;
-
-  @Option(
-      names = "--targets",
-      paramLabel = "LAYERS",
-      split = ",",
-      description =
-          "Linear layers that get an adapter, such as query,value (default all): query, key, value or query_key_value,"
-              + " attention_output, gate, up, down.")
-  private Set<Role> targets = Set.of();
+  @Mixin private MethodOptions method;
 
   @Option(
       names = "--clip",
@@ -141,6 +122,7 @@ final class TrainingOptions {
 
   /** The run's settings; reads the file's length only under the waiver. */
   RunSettings settings(Path file, DataOptions data) {
+    TuningMethod tuned = method.method();
     long bound;
     if (sizeBound != null) {
       bound = sizeBound;
@@ -164,8 +146,7 @@ final class TrainingOptions {
         meanTokens == null ? OptionalInt.empty() : OptionalInt.of(meanTokens),
         Duration.ofMinutes(minutes),
         clip,
-        new RunSettings.Lora(
-            rank, alpha == null ? OptionalDouble.empty() : OptionalDouble.of(alpha), targets),
+        tuned,
         batch == null ? OptionalLong.empty() : OptionalLong.of(batch),
         steps == null ? OptionalInt.empty() : OptionalInt.of(steps),
         learningRate == null ? OptionalDouble.empty() : OptionalDouble.of(learningRate),

@@ -274,6 +274,63 @@ class PrivateRunTest {
         made.at("/statement/noiseMultiplier").asDouble());
   }
 
+  /** The flag changes what is trained and what is written, and nothing of the guarantee. */
+  @ParameterizedTest
+  @CsvSource({
+    "--method lora --rank 3,lora,rank,3",
+    "--method prompt --prompt-tokens 5,prompt,promptTokens,5",
+    "--method bias --targets down,bias,parameters,64"
+  })
+  void theMethodIsAFlag(String options, String method, String setting, int value)
+      throws IOException {
+    String[] words = sound(options.split(" "));
+    JsonNode lora = new ObjectMapper().readTree(run("train", sound("--plan", "--json")).out());
+    CommandLineRun plan = run("train", sound((options + " --plan --json").split(" ")));
+    assertEquals(ExitCode.DONE, plan.exitCode(), plan.err());
+    JsonNode planned = new ObjectMapper().readTree(plan.out());
+    assertEquals(method, planned.get("method").asText());
+    assertEquals(value, planned.get(setting).asInt());
+    for (String field : List.of("epsilon", "delta", "noiseMultiplier", "samplingRate", "steps")) {
+      assertEquals(lora.get(field), planned.get(field), field);
+    }
+    CommandLineRun run = run("train", words);
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    assertTrue(run.out().startsWith("Differential privacy with epsilon 8 "), run.out());
+    JsonNode made =
+        new ObjectMapper()
+            .readTree(this.setting.out().resolve(Synthesis.STATEMENT_JSON).toFile())
+            .get("made");
+    assertEquals(method, made.get("method").asText());
+    assertEquals(value, made.get(setting).asInt());
+    Path adapter = this.setting.out().resolve(Synthesis.ADAPTER);
+    CommandLineRun more = sample(this.setting.model().toString(), "--adapter", adapter.toString());
+    assertEquals(ExitCode.DONE, more.exitCode(), more.err());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "--method prompt --rank 4,--rank: --method prompt has no such setting",
+    "--method bias --rank 4,--rank: --method bias has no such setting",
+    "--method prompt --alpha 4,--alpha: --method prompt",
+    "--method bias --alpha 4,--alpha: --method bias",
+    "--method prompt --targets down,--targets: --method prompt",
+    "--method lora --prompt-tokens 4,--prompt-tokens: --method lora",
+    "--prompt-tokens 4,--prompt-tokens: --method lora",
+    "--method bias --prompt-tokens 4,--prompt-tokens: --method bias",
+    "--method prompt --prompt-tokens 0,1 to 4096",
+    "--method prompt --prompt-tokens 200,behind a prompt of 200",
+    "--method bias --targets query_key_value,linear layers of this model",
+    "--method full,--method"
+  })
+  void aSettingOfAnotherMethodIsOneLine(String options, String named) {
+    CommandLineRun run = run("train", sound(options.split(" ")));
+    assertEquals(ExitCode.BAD_INPUT, run.exitCode(), run.err());
+    assertEquals(1, run.err().lines().count(), run.err());
+    assertTrue(run.err().contains(named), run.err());
+    assertFalse(Files.exists(setting.state()), "nothing is begun");
+    assertFalse(Files.exists(setting.out()));
+  }
+
   @ParameterizedTest
   @CsvSource({
     "--epsilon,0,--epsilon",
@@ -297,6 +354,8 @@ class PrivateRunTest {
     "--out,model,not empty",
     "--model,nowhere,nowhere",
     "--max-tokens,9,tokens",
+    "--max-tokens,257,context",
+    "--targets,query_key_value,linear layers of this model",
     "--targets,head,'is not a linear layer: query_key_value, query, key, value, attention_output, gate, up, down'",
     "--targets,'query,nope','nope'",
     "--name,a/b,name",
@@ -339,7 +398,9 @@ class PrivateRunTest {
       {"--rank", "2"}
     };
     for (String[] pair : own) {
-      if (!pair[0].equals(option) && !words.contains(pair[0])) {
+      // The rank is a setting of one method.
+      boolean foreign = pair[0].equals("--rank") && words.contains("--method");
+      if (!foreign && !pair[0].equals(option) && !words.contains(pair[0])) {
         all.addAll(List.of(pair));
       }
     }

@@ -125,7 +125,8 @@ public final class NaiveKernels {
     }
   }
 
-  private record Weights(float[][] values, float[] bias) implements LinearWeights {
+  private record Weights(float[][] values, float[] bias, float[] baseBias)
+      implements LinearWeights {
     @Override
     public long in() {
       return values[0].length;
@@ -147,7 +148,8 @@ public final class NaiveKernels {
     public LinearWeights pack(Tensor weight, Tensor bias, boolean backward, TensorArena arena) {
       return new Weights(
           rounded(weight, compute),
-          bias == null ? null : rounded(bias.reshape(1, bias.size()), DType.F32)[0]);
+          bias == null ? null : rounded(bias.reshape(1, bias.size()), DType.F32)[0],
+          null);
     }
 
     @Override
@@ -165,8 +167,34 @@ public final class NaiveKernels {
     }
 
     @Override
-    public void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight, Tensor dBias) {
-      throw new UnsupportedOperationException("adapters only");
+    public LinearWeights withBias(LinearWeights weights, TensorArena arena) {
+      Weights w = (Weights) weights;
+      return new Weights(w.values, new float[w.values.length], w.bias);
+    }
+
+    @Override
+    public void packBias(Tensor added, LinearWeights weights) {
+      float[] from = ((Weights) weights).baseBias;
+      float[] to = ((Weights) weights).bias;
+      for (int p = 0; p < to.length; p++) {
+        to[p] = (from == null ? 0 : from[p]) + (float) added.get(p);
+      }
+    }
+
+    @Override
+    public void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight) {
+      throw new UnsupportedOperationException("no weights are tuned");
+    }
+
+    @Override
+    public void biasExampleGrad(Tensor dy, long from, long to, Tensor dBias) {
+      for (int p = 0; p < dy.cols(); p++) {
+        float sum = (float) dBias.get(p);
+        for (long t = from; t < to; t++) {
+          sum += (float) dy.get(t, p);
+        }
+        dBias.set(p, sum);
+      }
     }
 
     @Override

@@ -4,6 +4,7 @@ import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.model.Activations;
 import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.TensorArena;
 
@@ -20,27 +21,39 @@ public record MemoryPlan(long weights, long activations, long gradients, long ru
 
   /** The plan of a run. */
   public static MemoryPlan of(RunPlan plan, DecoderConfig model, ExecutionSpec asked) {
-    ExecutionSpec execution = asked.forLength(plan.maxTokens());
+    ExecutionSpec execution = asked.forLength(plan.longestSequence());
     try (Kernels kernels = Synthesis.kernels(execution);
         TensorArena arena = new TensorArena()) {
-      TuningSpec tuning = plan.tuning();
-      Adapter adapter =
-          new Adapter(model, tuning.rank(), tuning.alpha(), tuning.targets(model), kernels, arena);
-      long before = arena.bytes();
+      TuningMethod method = plan.tuning().method();
       int rows = execution.groupRows();
-      new Activations(model, kernels, rows, rows, tuning.rank(), true, arena);
-      long perWorker = arena.bytes() - before;
-      long wide = kernels.wide().bytes() * adapter.size();
-      long sum = DType.I64.bytes() * adapter.size();
+      new Activations(model, kernels, rows, rows, method.rank(), true, arena);
+      long perWorker = arena.bytes();
+      long size = plan.parameters();
+      long wide = kernels.wide().bytes() * size;
+      long sum = DType.I64.bytes() * size;
       long workers = execution.workers();
       long embedding = (long) model.vocabularySize() * model.width();
       long linear = model.parameterCount() - (model.tiedHead() ? 0 : embedding);
       return new MemoryPlan(
           kernels.compute().bytes() * (2 * linear + embedding),
           workers * perWorker,
-          workers * (execution.groupExamples() * wide + sum) + sum + 3 * wide + before,
+          workers * (execution.groupExamples() * wide + sum)
+              + sum
+              + 2 * wide
+              + parameters(method, model, kernels),
           RUNTIME_BYTES);
     }
+  }
+
+  /** The parameters, and their copy in the form that the kernels read. */
+  private static long parameters(TuningMethod method, DecoderConfig model, Kernels kernels) {
+    if (method instanceof TuningMethod.Lora lora) {
+      try (TensorArena arena = new TensorArena()) {
+        new Adapter(model, lora.rank(), lora.alpha(), lora.targets(model), kernels, arena);
+        return arena.bytes();
+      }
+    }
+    return 2 * kernels.wide().bytes() * method.parameterCount(model);
   }
 
   /** All of it. */

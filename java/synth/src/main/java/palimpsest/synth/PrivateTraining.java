@@ -6,13 +6,13 @@ import java.util.function.Function;
 import java.util.function.LongConsumer;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.BatchGradient;
 import palimpsest.engine.train.ClippedSum;
 import palimpsest.engine.train.Example;
 import palimpsest.engine.train.ExampleGradients;
-import palimpsest.engine.train.LoraGradients;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.MechanismSpec;
 import palimpsest.privacy.NoiseStream;
@@ -73,25 +73,26 @@ final class PrivateTraining implements AutoCloseable {
   }
 
   /**
-   * Training of an adapter.
+   * Training of what a model is tuned by.
    *
-   * @param state where training starts; its adapter is trained
+   * @param state where training starts; its parameters are trained
    */
   static PrivateTraining of(
-      Decoder decoder,
+      TunedDecoder model,
       TrainingState state,
       MechanismSpec mechanism,
       TuningSpec tuning,
       ExecutionSpec execution) {
+    Decoder decoder = model.decoder();
     return new PrivateTraining(
         decoder.kernels(),
         mechanism,
         tuning.gridBits(),
-        state.adapter.size(),
+        state.tuned.size(),
         execution.workers(),
         arena ->
-            new LoraGradients(
-                decoder, state.adapter, execution.groupRows(), execution.groupExamples(), arena),
+            ExampleGradients.of(
+                decoder, state.tuned, execution.groupRows(), execution.groupExamples(), arena),
         (sums, scale, step) ->
             state.update(
                 decoder.kernels(), sums, scale, tuning.optimizer(step, mechanism.steps())));

@@ -8,14 +8,12 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
-import palimpsest.engine.model.Adapter;
-import palimpsest.engine.model.AdapterFolder;
-import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.synth.text.InputException;
 
 /**
- * The releasable output of a run: synthetic records, the statement, the adapter. Nothing else is
+ * The releasable output of a run: synthetic records, the statement, what was tuned. Nothing else is
  * ever written there, and it appears whole or not at all.
  */
 final class ReleaseFolder {
@@ -63,8 +61,7 @@ final class ReleaseFolder {
       AtomicFiles.FolderBody records,
       AdapterCard card,
       Map<String, ?> content,
-      DecoderConfig config,
-      Adapter adapter) {
+      TunedDecoder model) {
     AtomicFiles.folder(
         target,
         out -> {
@@ -76,16 +73,7 @@ final class ReleaseFolder {
               out.resolve(Synthesis.STATEMENT_JSON),
               (JSON.writeValueAsString(content) + "\n").getBytes(StandardCharsets.UTF_8));
           Path adapterFolder = out.resolve(Synthesis.ADAPTER);
-          AdapterFolder.write(
-              adapterFolder,
-              config,
-              new AdapterFolder.Settings(
-                  adapter.rank(), adapter.alpha(), false, adapter.roles(), card.baseModel()),
-              (role, layer) -> {
-                Adapter.Site site = adapter.site(role, layer);
-                return new AdapterFolder.Factors(
-                    adapter.a(adapter.parameters(), site), adapter.b(adapter.parameters(), site));
-              });
+          model.write(adapterFolder, card.baseModel());
           card.write(adapterFolder);
         });
   }

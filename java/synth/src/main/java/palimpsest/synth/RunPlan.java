@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalDouble;
 import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.privacy.Accountant;
 import palimpsest.privacy.Calibration;
 import palimpsest.privacy.EpsilonBracket;
@@ -20,25 +21,27 @@ import palimpsest.privacy.PrivacyEvent;
  *       token, at the expected length, by default half of the longest;
  *   <li>expected batch 4 sqrt(E), steps E / batch: the noise of an average falls with the batch,
  *       the optimizer needs some steps; without noise, batches of 32;
- *   <li>rank 8, alpha 16, C = 1, AdamW at 2e-3 after a warm-up of an eighth of the steps, falling
- *       to a tenth.
+ *   <li>C = 1, AdamW at a rate by method (2e-3 for adapters, 2e-2 for a soft prompt, 5e-3 for bias
+ *       vectors) after a warm-up of an eighth of the steps, falling to a tenth.
  * </ul>
  *
+ * @param parameters how many numbers are trained
  * @param labelNoise standard deviation of the noise on released label counts, in records, if any
  * @param epsilon what the run costs, its label counts included
- * @param tokens nominal number of tokens that training reads
+ * @param maxTokens the longest record, virtual tokens of a soft prompt not counted
+ * @param tokens nominal number of tokens that training reads, virtual ones included
  * @param seconds nominal time of training
  */
 public record RunPlan(
     MechanismSpec mechanism,
     TuningSpec tuning,
+    long parameters,
     OptionalDouble labelNoise,
     EpsilonBracket epsilon,
     int maxTokens,
     long tokens,
     double seconds) {
   private static final double NOMINAL_FLOPS = 300e9;
-  private static final double LEARNING_RATE = 2e-3;
   private static final int MIN_STEPS = 10;
   private static final long NOISELESS_BATCH = 32;
   private static final int GRID_BITS = 24;
@@ -52,8 +55,11 @@ public record RunPlan(
    * @throws IllegalArgumentException if no run that this program can make meets the settings
    */
   public static RunPlan of(RunSettings settings, DecoderConfig model) {
+    requireRoom(settings, model);
     double tokenSeconds = 4.0 * model.parameterCount() / NOMINAL_FLOPS;
-    double exampleTokens = settings.expectedTokens().orElse(settings.maxTokens() / 2);
+    double exampleTokens =
+        settings.expectedTokens().orElse(settings.maxTokens() / 2)
+            + settings.method().promptTokens();
     double affordable = settings.time().toSeconds() / (tokenSeconds * exampleTokens);
     double examples = Math.max(1, Math.min(2.0 * settings.sizeBound(), affordable));
     long rule =
@@ -83,11 +89,29 @@ public record RunPlan(
     return new RunPlan(
         mechanism,
         tuning(settings, steps),
+        settings.method().parameterCount(model),
         settings.labelNoise(),
         epsilon,
         settings.maxTokens(),
         tokens,
         tokens * tokenSeconds);
+  }
+
+  private static void requireRoom(RunSettings settings, DecoderConfig model) {
+    int virtual = settings.method().promptTokens();
+    if (settings.maxTokens() > model.contextLength() - virtual) {
+      throw new IllegalArgumentException(
+          "the longest record is %d tokens%s; this model's context has %d"
+              .formatted(
+                  settings.maxTokens(),
+                  virtual == 0 ? "" : " behind a prompt of " + virtual,
+                  model.contextLength()));
+    }
+  }
+
+  /** Tokens of the longest sequence that the model reads: the longest record behind a prompt. */
+  public int longestSequence() {
+    return maxTokens + tuning.method().promptTokens();
   }
 
   /** What the run releases besides its updates. */
@@ -109,15 +133,20 @@ public record RunPlan(
   }
 
   private static TuningSpec tuning(RunSettings settings, int steps) {
-    int rank = settings.lora().rank();
     return new TuningSpec(
-        rank,
-        settings.lora().alpha().orElse(2.0 * rank),
-        settings.lora().targets(),
-        settings.learningRate().orElse(LEARNING_RATE),
+        settings.method(),
+        settings.learningRate().orElse(learningRate(settings.method())),
         steps / 8,
         0.1,
         GRID_BITS);
+  }
+
+  private static double learningRate(TuningMethod method) {
+    return switch (method) {
+      case TuningMethod.Lora _ -> 2e-3;
+      case TuningMethod.Prompt _ -> 2e-2;
+      case TuningMethod.Bias _ -> 5e-3;
+    };
   }
 
   private static MechanismSpec mechanism(RunSettings settings, long batch, int steps) {

@@ -4,8 +4,7 @@ import java.time.Duration;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
-import java.util.Set;
-import palimpsest.engine.model.Role;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.privacy.NeighbouringRelation;
 import palimpsest.privacy.ProtectedUnit;
 
@@ -16,12 +15,13 @@ import palimpsest.privacy.ProtectedUnit;
  *
  * @param goal what is to be guaranteed, and for whom
  * @param sizeBound public bound of the number of records
- * @param maxTokens fixed longest record, prefix and end token included; what is over is cut
+ * @param maxTokens fixed longest record, prefix and end token included; what is over is cut.
+ *     Virtual tokens of a soft prompt are not counted
  * @param expectedTokens public guess of a record's mean length, prefix included; empty: half of the
  *     longest
  * @param time how long training may take on a machine of two ordinary cores
  * @param clipNorm C
- * @param lora the adapter
+ * @param method which parameters are trained, and its own settings
  * @param labelNoise standard deviation, in records, of the noise on the number of records of each
  *     label, if that is to be released, so that synthetic labels have the shares of the private
  *     ones
@@ -33,7 +33,7 @@ public record RunSettings(
     OptionalInt expectedTokens,
     Duration time,
     double clipNorm,
-    Lora lora,
+    TuningMethod method,
     OptionalLong expectedBatch,
     OptionalInt steps,
     OptionalDouble learningRate,
@@ -70,20 +70,6 @@ public record RunSettings(
           OptionalDouble.empty(),
           ProtectedUnit.RECORD,
           1);
-    }
-  }
-
-  /**
-   * The adapter (Hu et al. 2021).
-   *
-   * @param rank r
-   * @param alpha the scale is alpha / r; empty: 2 r
-   * @param targets linear layers; empty: all
-   */
-  public record Lora(int rank, OptionalDouble alpha, Set<Role> targets) {
-    /** That rank on every linear layer. */
-    public static Lora of(int rank) {
-      return new Lora(rank, OptionalDouble.empty(), Set.of());
     }
   }
 
@@ -171,7 +157,7 @@ public record RunSettings(
         OptionalInt.empty(),
         Duration.ofMinutes(10),
         1,
-        Lora.of(8),
+        TuningMethod.Lora.of(8),
         OptionalLong.empty(),
         OptionalInt.empty(),
         OptionalDouble.empty(),

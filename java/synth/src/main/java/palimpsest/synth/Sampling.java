@@ -11,8 +11,7 @@ import palimpsest.engine.generate.Generator;
 import palimpsest.engine.generate.Request;
 import palimpsest.engine.generate.Result;
 import palimpsest.engine.generate.Scorer;
-import palimpsest.engine.model.Adapter;
-import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.TunedDecoder;
 import palimpsest.privacy.Purpose;
 import palimpsest.privacy.SecretKey;
 import palimpsest.synth.text.Template;
@@ -32,8 +31,7 @@ final class Sampling {
   /** Random numbers of the row order, beside those of the texts. */
   private static final int ORDER_STREAM = -1;
 
-  private final Decoder decoder;
-  private final Adapter adapter;
+  private final TunedDecoder model;
   private final Template template;
   private final SamplingSettings settings;
   private final ExecutionSpec execution;
@@ -42,20 +40,17 @@ final class Sampling {
   private final int labels;
 
   /**
-   * @param adapter or null for the base model
    * @param maxTokens prompt, text and end token together
    * @param key of the texts' random numbers and the row order
    */
   Sampling(
-      Decoder decoder,
-      Adapter adapter,
+      TunedDecoder model,
       Template template,
       SamplingSettings settings,
       ExecutionSpec execution,
       int maxTokens,
       SecretKey key) {
-    this.decoder = decoder;
-    this.adapter = adapter;
+    this.model = model;
     this.template = template;
     this.settings = settings;
     this.execution = execution;
@@ -76,8 +71,8 @@ final class Sampling {
     int[] limits = Arrays.stream(wanted).map(count -> ATTEMPTS * (count + 1)).toArray();
     int[] attempts = new int[labels];
     int index = 0;
-    try (Generator generator = new Generator(decoder, adapter, prefixes(), generation());
-        Scorer scorer = new Scorer(decoder, adapter, execution.workers())) {
+    try (Generator generator = new Generator(model, prefixes(), generation());
+        Scorer scorer = new Scorer(model, execution.workers())) {
       while (true) {
         List<Integer> round = round(wanted, attempts, limits);
         if (round.isEmpty()) {

@@ -16,11 +16,10 @@ import java.util.stream.Collectors;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
-import palimpsest.engine.model.Adapter;
-import palimpsest.engine.model.Decoder;
-import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.Role;
+import palimpsest.engine.model.TunedDecoder;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.Example;
@@ -43,8 +42,8 @@ import palimpsest.synth.text.Template;
 import palimpsest.synth.text.Tokenizer;
 
 /**
- * The whole job: private records in, a tuned adapter, synthetic records and one privacy statement
- * out (arXiv 2306.01684).
+ * The whole job: private records in, a tuned model, synthetic records and one privacy statement out
+ * (arXiv 2306.01684).
  *
  * <p>Everything public is settled first: plan, template, output folder. Then the ledger is opened,
  * the records are read, training pays step by step, and from the noisy updates on all is
@@ -139,7 +138,8 @@ public final class Synthesis {
     this.folder = folder;
     this.source = source;
     this.sampling = sampling;
-    this.execution = execution.forLength(settings.maxTokens());
+    plan = RunPlan.of(settings, folder.config());
+    this.execution = execution.forLength(plan.longestSequence());
     this.waivers = waivers;
     tokenizer = tokenizer(folder);
     template = template(folder, tokenizer, source.labels(), prompt);
@@ -147,7 +147,6 @@ public final class Synthesis {
     requireLabelsToCount(settings, source.labels());
     this.prompt = prompt;
     weights = folder.digest();
-    plan = RunPlan.of(settings, folder.config());
   }
 
   /**
@@ -271,13 +270,10 @@ public final class Synthesis {
         .orElseGet(() -> Template.describe(tokenizer, labels, prompt.kind(), control));
   }
 
-  /** A new adapter, which changes nothing yet. */
-  static Adapter adapter(RunPlan plan, DecoderConfig model, Kernels kernels, TensorArena arena) {
-    TuningSpec tuning = plan.tuning();
-    Adapter adapter =
-        new Adapter(model, tuning.rank(), tuning.alpha(), tuning.targets(model), kernels, arena);
-    adapter.initialize(new SplittableRandom(0));
-    return adapter;
+  /** The model at the start of training: a function of public things. */
+  static TunedDecoder begin(RunPlan plan, ModelFolder folder, Kernels kernels) {
+    return TunedDecoder.begin(
+        folder, kernels, plan.maxTokens(), plan.tuning().method(), new SplittableRandom(0));
   }
 
   /** The kernels that an execution asks for. */
@@ -301,18 +297,17 @@ public final class Synthesis {
       Data data = data(source, template, plan.maxTokens());
       try (Ledger ledger = openLedger(destination, runState, data.digest());
           Kernels kernels = kernels(execution);
-          Decoder decoder = new Decoder(folder, kernels, true, plan.maxTokens());
+          TunedDecoder model = begin(plan, folder, kernels);
           TensorArena arena = new TensorArena()) {
-        Adapter adapter = adapter(plan, folder.config(), kernels, arena);
-        TrainingState state = new TrainingState(adapter, kernels, arena);
+        TrainingState state = new TrainingState(model.tuned(), kernels, arena);
         try (data) {
-          train(ledger, runState, data, decoder, state, listener);
+          train(ledger, runState, data, model, state, listener);
         }
-        requireFinite(adapter);
+        requireFinite(model);
         Labels labels = labels(runState);
-        List<SyntheticRecord> records = sample(decoder, adapter, labels, listener);
+        List<SyntheticRecord> records = sample(model, labels, listener);
         Statement statement = statement(ledger, runState);
-        write(destination, adapter, labels, records, statement);
+        write(destination, model, labels, records, statement);
         runState.finish();
         return new Outcome(destination.folder(), statement, plan, records);
       }
@@ -406,7 +401,7 @@ public final class Synthesis {
       Ledger ledger,
       RunState runState,
       Data data,
-      Decoder decoder,
+      TunedDecoder model,
       TrainingState state,
       SynthesisListener listener) {
     long paid = runState.stepsPaid(ledger.records());
@@ -423,7 +418,7 @@ public final class Synthesis {
         runState.hasReleased(ledger.records()) ? List.of() : plan.releases();
     try (SecretKey key = SecretKey.fromOperatingSystem();
         PrivateTraining training =
-            PrivateTraining.of(decoder, state, plan.mechanism(), plan.tuning(), execution)) {
+            PrivateTraining.of(model, state, plan.mechanism(), plan.tuning(), execution)) {
       RunTerms terms =
           new RunTerms(
               plan.mechanism().withSteps((int) (steps - paid)),
@@ -465,22 +460,13 @@ public final class Synthesis {
         .orElse(source.labels());
   }
 
-  private static void requireFinite(Adapter adapter) {
-    if (!isFinite(adapter)) {
+  /** A rate that is far too large can make numbers overflow, noise or not. */
+  private static void requireFinite(TunedDecoder model) {
+    if (!model.tuned().isFinite()) {
       throw new InputException(
-          "training diverged: the adapter holds numbers that are not finite; forget the run with"
+          "training diverged: the tuned model holds numbers that are not finite; forget the run with"
               + " --discard and take a lower --learning-rate");
     }
-  }
-
-  /** A rate that is far too large can make numbers overflow, noise or not. */
-  static boolean isFinite(Adapter adapter) {
-    for (long i = 0; i < adapter.parameters().size(); i++) {
-      if (!Double.isFinite(adapter.parameters().get(i))) {
-        return false;
-      }
-    }
-    return true;
   }
 
   /**
@@ -518,11 +504,11 @@ public final class Synthesis {
   }
 
   private List<SyntheticRecord> sample(
-      Decoder decoder, Adapter adapter, Labels labels, SynthesisListener listener) {
+      TunedDecoder model, Labels labels, SynthesisListener listener) {
     listener.begin("sampling", sampling.records());
     Template weighted = template(folder, tokenizer, labels, prompt);
     try (SecretKey key = SecretKey.fromOperatingSystem()) {
-      return new Sampling(decoder, adapter, weighted, sampling, execution, plan.maxTokens(), key)
+      return new Sampling(model, weighted, sampling, execution, plan.maxTokens(), key)
           .run(listener::done);
     }
   }
@@ -551,7 +537,7 @@ public final class Synthesis {
 
   private void write(
       Destination destination,
-      Adapter adapter,
+      TunedDecoder model,
       Labels labels,
       List<SyntheticRecord> records,
       Statement statement) {
@@ -566,8 +552,7 @@ public final class Synthesis {
         },
         new AdapterCard(baseName(), weights, labels, prompt, plan.maxTokens(), statement.text()),
         content(statement),
-        folder.config(),
-        adapter);
+        model);
   }
 
   /** The model's name, without the path to it, which would tell where the owner keeps files. */
@@ -581,12 +566,7 @@ public final class Synthesis {
     made.put("baseModel", baseName());
     made.put("baseModelSha256", weights);
     made.put("baseModelOverlap", "unknown");
-    made.put("method", "lora");
-    made.put("rank", plan.tuning().rank());
-    made.put("alpha", plan.tuning().alpha());
-    made.put(
-        "targets",
-        plan.tuning().targets(folder.config()).stream().map(Role::name).sorted().toList());
+    putMethod(made);
     made.put("learningRate", plan.tuning().learningRate());
     made.put("maxTokens", plan.maxTokens());
     made.put("temperature", sampling.temperature());
@@ -597,5 +577,25 @@ public final class Synthesis {
     made.put("labels", source.labels().names());
     content.put("made", made);
     return content;
+  }
+
+  /** The method and what is particular to it. */
+  private void putMethod(Map<String, Object> made) {
+    TuningMethod method = plan.tuning().method();
+    made.put("method", method.id());
+    switch (method) {
+      case TuningMethod.Lora lora -> {
+        made.put("rank", lora.rank());
+        made.put("alpha", lora.alpha());
+        made.put("targets", names(lora.targets(folder.config())));
+      }
+      case TuningMethod.Prompt prompt -> made.put("promptTokens", prompt.tokens());
+      case TuningMethod.Bias bias -> made.put("targets", names(bias.targets(folder.config())));
+    }
+    made.put("parameters", plan.parameters());
+  }
+
+  private static List<String> names(Set<Role> targets) {
+    return targets.stream().map(Role::name).sorted().toList();
   }
 }

@@ -5,9 +5,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 import palimpsest.engine.kernel.Kernels;
-import palimpsest.engine.model.Adapter;
-import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.Example;
 import palimpsest.privacy.Accountant;
@@ -28,8 +27,8 @@ import palimpsest.synth.text.Tokenizer;
 /**
  * Attacks the whole job from where an outsider stands: canaries join the owner's records by the
  * toss of a coin, all are trained on as ever, texts are sampled as ever, and an attacker who knows
- * every canary, the public model and the synthetic texts, but neither adapter nor coins, tells from
- * them which canaries were in (Meeus et al., ICML 2025, arXiv 2502.14921).
+ * every canary, the public model and the synthetic texts, but neither the tuned weights nor the
+ * coins, tells from them which canaries were in (Meeus et al., ICML 2025, arXiv 2502.14921).
  *
  * <p>The attacker's score is the log-probability of a canary's end under bigrams of the synthetic
  * texts, less that under bigrams of as many texts of the untuned model. It was chosen by planting
@@ -143,13 +142,13 @@ public final class TextAudit {
     this.source = source;
     this.prompt = prompt;
     this.sampling = sampling;
-    this.execution = execution.forLength(settings.maxTokens());
+    plan = RunPlan.of(settings, folder.config());
+    this.execution = execution.forLength(plan.longestSequence());
     this.attack = attack;
     tokenizer = Synthesis.tokenizer(folder);
     template = Synthesis.template(folder, tokenizer, source.labels(), prompt);
     template.requireRoom(settings.maxTokens());
     canaryTexts = new CanaryTexts(template, tokenizer, settings.maxTokens());
-    plan = RunPlan.of(settings, folder.config());
     claimed = claimed(plan, attack.repeats());
   }
 
@@ -182,18 +181,17 @@ public final class TextAudit {
     Synthesis.Data own = Synthesis.data(source, template, plan.maxTokens());
     try (own;
         Kernels kernels = Synthesis.kernels(execution);
-        Decoder decoder = new Decoder(folder, kernels, true, plan.maxTokens());
+        TunedDecoder model = Synthesis.begin(plan, folder, kernels);
         TensorArena arena = new TensorArena();
         SecretKey key = SecretKey.fromOperatingSystem()) {
-      UntunedTexts untuned = new UntunedTexts(decoder, template, execution);
+      UntunedTexts untuned = new UntunedTexts(model.base(), template, execution);
       listener.begin("drawing canaries", attack.canaries());
       List<CanaryTexts.Canary> canaries =
           canaryTexts.draw(untuned, key, attack.canaries(), listener::done);
       Coins coins = Coins.toss(key, attack.canaries());
-      Adapter adapter = Synthesis.adapter(plan, folder.config(), kernels, arena);
-      TrainingState state = new TrainingState(adapter, kernels, arena);
-      Labels labels = train(temporary, join(own, canaries, coins), decoder, state, listener);
-      List<String> synthetic = sample(decoder, adapter, labels, listener);
+      TrainingState state = new TrainingState(model.tuned(), kernels, arena);
+      Labels labels = train(temporary, join(own, canaries, coins), model, state, listener);
+      List<String> synthetic = sample(model, labels, listener);
       List<String> ordinary = ordinary(untuned, synthetic.size(), listener);
       return result(coins, scores(tokenizer, canaries, synthetic, ordinary), synthetic.size());
     }
@@ -212,11 +210,11 @@ public final class TextAudit {
     return new Synthesis.Data(examples, labelCounts, own.digest());
   }
 
-  /** Tunes the adapter, and returns the labels with the weights that synthetic records have. */
+  /** Tunes the model, and returns the labels with the weights that synthetic records have. */
   private Labels train(
       Path temporary,
       Synthesis.Data data,
-      Decoder decoder,
+      TunedDecoder model,
       TrainingState state,
       SynthesisListener listener) {
     MechanismSpec mechanism = plan.mechanism();
@@ -225,7 +223,7 @@ public final class TextAudit {
     try (SecretKey key = SecretKey.fromOperatingSystem();
         TemporaryLedger ledger = new TemporaryLedger(temporary, mechanism);
         PrivateTraining training =
-            PrivateTraining.of(decoder, state, mechanism, plan.tuning(), execution)) {
+            PrivateTraining.of(model, state, mechanism, plan.tuning(), execution)) {
       Ledger.Run run = ledger.startRun(plan.releases(), key);
       for (PrivacyEvent release : plan.releases()) {
         run.release(LabelHistogram.NAME, release);
@@ -234,21 +232,20 @@ public final class TextAudit {
       }
       training.run(data.examples(), run, key, 1, () -> {}, listener::done);
     }
-    if (!Synthesis.isFinite(state.adapter)) {
+    if (!state.tuned.isFinite()) {
       throw new InputException(
-          "training diverged: the adapter holds numbers that are not finite; take a lower"
+          "training diverged: the tuned model holds numbers that are not finite; take a lower"
               + " --learning-rate");
     }
     return labels;
   }
 
-  private List<String> sample(
-      Decoder decoder, Adapter adapter, Labels labels, SynthesisListener listener) {
+  private List<String> sample(TunedDecoder model, Labels labels, SynthesisListener listener) {
     listener.begin("sampling", sampling.records());
     Template weighted = Synthesis.template(folder, tokenizer, labels, prompt);
     try (SecretKey key = SecretKey.fromOperatingSystem()) {
       List<String> texts =
-          new Sampling(decoder, adapter, weighted, sampling, execution, plan.maxTokens(), key)
+          new Sampling(model, weighted, sampling, execution, plan.maxTokens(), key)
               .run(listener::done).stream().map(SyntheticRecord::text).toList();
       if (texts.isEmpty()) {
         throw new IllegalStateException(

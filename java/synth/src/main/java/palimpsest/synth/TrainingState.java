@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.SequencedMap;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.Optimizer;
-import palimpsest.engine.model.Adapter;
+import palimpsest.engine.model.Trainable;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.weights.ModelFileException;
@@ -17,7 +17,7 @@ import palimpsest.engine.weights.SafetensorsWriter;
 import palimpsest.synth.text.InputException;
 
 /**
- * What training goes on from: the adapter's parameters, the optimizer's moments and the number of
+ * What training goes on from: the trained parameters, the optimizer's moments and the number of
  * updates made. All of it follows from noisy sums alone. Neither batches nor keys nor sums are ever
  * part of it.
  */
@@ -28,19 +28,19 @@ final class TrainingState {
   private static final String UPDATES = "updates";
   private static final String RUN = "run";
 
-  final Adapter adapter;
+  final Trainable tuned;
   final Tensor firstMoment;
   final Tensor secondMoment;
   long updates;
 
-  TrainingState(Adapter adapter, Kernels kernels, TensorArena arena) {
-    this.adapter = adapter;
-    firstMoment = arena.allocate(kernels.wide(), adapter.size());
-    secondMoment = arena.allocate(kernels.wide(), adapter.size());
+  TrainingState(Trainable tuned, Kernels kernels, TensorArena arena) {
+    this.tuned = tuned;
+    firstMoment = arena.allocate(kernels.wide(), tuned.size());
+    secondMoment = arena.allocate(kernels.wide(), tuned.size());
   }
 
   /**
-   * One update of the adapter.
+   * One update of the parameters.
    *
    * @param sums I64 [P], noisy
    * @param scale turns a sum into an average gradient
@@ -49,8 +49,8 @@ final class TrainingState {
     updates++;
     kernels
         .optimizer()
-        .update(sums, scale, settings, updates, adapter.parameters(), firstMoment, secondMoment);
-    adapter.pack();
+        .update(sums, scale, settings, updates, tuned.parameters(), firstMoment, secondMoment);
+    tuned.pack();
   }
 
   /**
@@ -60,7 +60,7 @@ final class TrainingState {
    */
   void save(Path file, String run) {
     SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
-    tensors.put(PARAMETERS, adapter.parameters());
+    tensors.put(PARAMETERS, tuned.parameters());
     tensors.put(FIRST_MOMENT, firstMoment);
     tensors.put(SECOND_MOMENT, secondMoment);
     SafetensorsWriter.write(file, tensors, Map.of(UPDATES, Long.toString(updates), RUN, run));
@@ -84,14 +84,14 @@ final class TrainingState {
         throw new InputException(
             "the training state is not the one that the ledger paid for; forget the run with --discard");
       }
-      copy(saved, PARAMETERS, adapter.parameters());
+      copy(saved, PARAMETERS, tuned.parameters());
       copy(saved, FIRST_MOMENT, firstMoment);
       copy(saved, SECOND_MOMENT, secondMoment);
       updates = made;
     } catch (ModelFileException | NumberFormatException _) {
       throw damaged();
     }
-    adapter.pack();
+    tuned.pack();
   }
 
   private static void copy(Safetensors saved, String name, Tensor to) {

@@ -6,36 +6,34 @@ import java.util.Arrays;
 import java.util.List;
 import palimpsest.engine.generate.Scorer;
 import palimpsest.engine.kernel.Kernels;
-import palimpsest.engine.model.Adapter;
-import palimpsest.engine.model.AdapterFolder;
-import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.ModelFolder;
-import palimpsest.engine.tensor.TensorArena;
+import palimpsest.engine.model.TunedDecoder;
 import palimpsest.privacy.SecretKey;
 import palimpsest.synth.evaluate.Exposure;
 import palimpsest.synth.text.Labels;
 import palimpsest.synth.text.Template;
 import palimpsest.synth.text.Tokenizer;
 
-/** A base model with or without a released adapter, ready to sample from and to score with. */
+/**
+ * A base model with or without what was tuned and released of it, ready to sample from and to score
+ * with.
+ */
 public final class TunedModel implements AutoCloseable {
   private final Kernels kernels;
-  private final TensorArena arena = new TensorArena();
-  private final Decoder decoder;
-  private final Adapter adapter;
+  private final TunedDecoder model;
   private final Tokenizer tokenizer;
   private final Template template;
   private final ExecutionSpec execution;
   private final int maxTokens;
 
   /**
-   * @param model the base model's folder
-   * @param adapterFolder an adapter in PEFT's format, or null for the base model alone
+   * @param base the base model's folder
+   * @param tuned folder of what was tuned, or null for the base model alone
    * @param maxTokens the longest record, prompt included
    */
   public TunedModel(
-      Path model,
-      Path adapterFolder,
+      Path base,
+      Path tuned,
       Labels labels,
       Synthesis.Prompt prompt,
       ExecutionSpec execution,
@@ -43,30 +41,15 @@ public final class TunedModel implements AutoCloseable {
     this.execution = execution;
     this.maxTokens = maxTokens;
     kernels = Synthesis.kernels(execution);
-    try (ModelFolder folder = ModelFolder.open(model)) {
+    try (ModelFolder folder = ModelFolder.open(base)) {
       tokenizer = Synthesis.tokenizer(folder);
       template = Synthesis.template(folder, tokenizer, labels, prompt);
       template.requireRoom(maxTokens);
-      decoder =
-          new Decoder(folder, kernels, false, Math.max(maxTokens, 2 * template.longestPrefix()));
-      adapter = adapterFolder == null ? null : load(adapterFolder, folder);
-    }
-  }
-
-  private Adapter load(Path adapterFolder, ModelFolder folder) {
-    try (AdapterFolder saved = AdapterFolder.open(adapterFolder, folder.config())) {
-      AdapterFolder.Settings settings = saved.settings();
-      // The engine scales by alpha / rank; a rank-stabilised adapter has another scale.
-      double alpha = settings.scale() * settings.rank();
-      Adapter loaded =
-          new Adapter(folder.config(), settings.rank(), alpha, settings.targets(), kernels, arena);
-      for (Adapter.Site site : loaded.sites()) {
-        AdapterFolder.Factors factors = saved.factors(site.role(), site.layer());
-        loaded.a(loaded.parameters(), site).copyFrom(factors.a());
-        loaded.b(loaded.parameters(), site).copyFrom(factors.b());
-      }
-      loaded.pack();
-      return loaded;
+      int longest = Math.max(maxTokens, 2 * template.longestPrefix());
+      model =
+          tuned == null
+              ? TunedDecoder.untuned(folder, kernels, longest)
+              : TunedDecoder.open(folder, kernels, longest, tuned);
     }
   }
 
@@ -74,8 +57,7 @@ public final class TunedModel implements AutoCloseable {
   public List<SyntheticRecord> sample(SamplingSettings settings, SynthesisListener listener) {
     listener.begin("sampling", Math.max(1, settings.records()));
     try (SecretKey key = SecretKey.fromOperatingSystem()) {
-      return new Sampling(decoder, adapter, template, settings, execution, maxTokens, key)
-          .run(listener::done);
+      return new Sampling(model, template, settings, execution, maxTokens, key).run(listener::done);
     }
   }
 
@@ -88,7 +70,7 @@ public final class TunedModel implements AutoCloseable {
   public Exposure exposure(
       List<Exposure.Case> cases, List<Integer> labels, SynthesisListener listener) {
     listener.begin("measuring exposure", cases.size());
-    try (Scorer scorer = new Scorer(decoder, adapter, execution.workers())) {
+    try (Scorer scorer = new Scorer(model, execution.workers())) {
       return Exposure.of(
           cases,
           (index, context, continuations) -> {
@@ -123,8 +105,7 @@ public final class TunedModel implements AutoCloseable {
 
   @Override
   public void close() {
-    decoder.close();
-    arena.close();
+    model.close();
     kernels.close();
   }
 }

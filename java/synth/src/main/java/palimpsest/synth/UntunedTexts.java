@@ -10,7 +10,7 @@ import java.util.stream.IntStream;
 import palimpsest.engine.generate.GenerationSettings;
 import palimpsest.engine.generate.Generator;
 import palimpsest.engine.generate.Request;
-import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.TunedDecoder;
 import palimpsest.privacy.Purpose;
 import palimpsest.privacy.SecretKey;
 import palimpsest.synth.text.Template;
@@ -22,12 +22,15 @@ import palimpsest.synth.text.Template;
 final class UntunedTexts {
   private static final double TOP_P = 0.95;
 
-  private final Decoder decoder;
+  private final TunedDecoder base;
   private final Template template;
   private final ExecutionSpec execution;
 
-  UntunedTexts(Decoder decoder, Template template, ExecutionSpec execution) {
-    this.decoder = decoder;
+  /**
+   * @param base a model without what was tuned of it
+   */
+  UntunedTexts(TunedDecoder base, Template template, ExecutionSpec execution) {
+    this.base = base;
     this.template = template;
     this.execution = execution;
   }
@@ -50,7 +53,7 @@ final class UntunedTexts {
     String[] texts = new String[labels.length];
     AtomicInteger done = new AtomicInteger();
     try (SecretKey key = SecretKey.fromOperatingSystem();
-        Generator generator = new Generator(decoder, null, prompts, settings(maxNewTokens))) {
+        Generator generator = new Generator(base, prompts, settings(maxNewTokens))) {
       generator.generate(
           requests,
           new Uniforms(key, Purpose.GENERATION),

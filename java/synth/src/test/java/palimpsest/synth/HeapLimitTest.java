@@ -148,7 +148,7 @@ class HeapLimitTest {
           OptionalInt.empty(),
           tiny.time(),
           tiny.clipNorm(),
-          tiny.lora(),
+          tiny.method(),
           OptionalLong.of(200),
           OptionalInt.of(2),
           OptionalDouble.empty(),

@@ -8,6 +8,7 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
 import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.synth.bench.RandomModel;
 
 class MemoryPlanTest {
@@ -20,7 +21,7 @@ class MemoryPlanTest {
             OptionalInt.empty(),
             Duration.ofMinutes(10),
             1,
-            RunSettings.Lora.of(8),
+            TuningMethod.Lora.of(8),
             OptionalLong.empty(),
             OptionalInt.empty(),
             OptionalDouble.empty(),

@@ -19,20 +19,21 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.FieldSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
-import palimpsest.engine.model.Adapter;
-import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.TunedDecoder;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.ClippedSum;
 import palimpsest.engine.train.Example;
-import palimpsest.engine.train.LoraGradients;
+import palimpsest.engine.train.ExampleGradients;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
 import palimpsest.privacy.MechanismSpec;
@@ -47,7 +48,10 @@ import palimpsest.testing.FullTests;
 class PrivateTrainingTest {
   private static final long KEY_SEED = 17;
   private static final int GRID_BITS = 24;
-  private static final TuningSpec TUNING = new TuningSpec(2, 4, Set.of(), 1e-2, 1, 0.1, GRID_BITS);
+  private static final TuningMethod LORA = TuningMethod.Lora.of(2);
+  static final List<TuningMethod> METHODS =
+      List.of(LORA, new TuningMethod.Prompt(6), new TuningMethod.Bias(Set.of()));
+  private static final TuningSpec TUNING = new TuningSpec(LORA, 1e-2, 1, 0.1, GRID_BITS);
 
   @TempDir Path folder;
 
@@ -99,17 +103,9 @@ class PrivateTrainingTest {
     return values;
   }
 
-  private static Adapter adapter(Decoder decoder, TensorArena arena) {
-    Adapter adapter =
-        new Adapter(
-            decoder.config(),
-            2,
-            4,
-            Adapter.linearRoles(decoder.config()),
-            decoder.kernels(),
-            arena);
-    adapter.initialize(new SplittableRandom(0));
-    return adapter;
+  /** The start of training. */
+  private static TunedDecoder begin(ModelFolder model, Kernels kernels, TuningMethod method) {
+    return TunedDecoder.begin(model, kernels, 64, method, new SplittableRandom(0));
   }
 
   private double[] train(MechanismSpec mechanism, List<Example> examples, ExecutionSpec execution)
@@ -130,18 +126,18 @@ class PrivateTrainingTest {
     ledgers = StateFolder.make(folder.resolve("ledgers-" + System.nanoTime()));
     try (ModelFolder model = ModelFolder.open(setting.model());
         Kernels kernels = observed(new CpuKernels(DType.F32), observer);
-        Decoder decoder = new Decoder(model, kernels, true, 64);
+        TunedDecoder tuned = begin(model, kernels, tuning.method());
         TensorArena arena = new TensorArena();
         SecretKey key = SecretKey.insecureDeterministic(KEY_SEED);
         Ledger ledger =
             Ledger.create(
                 ledgers, "notes", ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE)) {
-      TrainingState state = new TrainingState(adapter(decoder, arena), kernels, arena);
+      TrainingState state = new TrainingState(tuned.tuned(), kernels, arena);
       try (PrivateTraining training =
-          PrivateTraining.of(decoder, state, mechanism, tuning, execution)) {
+          PrivateTraining.of(tuned, state, mechanism, tuning, execution)) {
         training.run(examples, ledger.startRun(mechanism, key), key, 1, save, step -> {});
       }
-      return values(state.adapter.parameters());
+      return values(state.tuned.parameters());
     }
   }
 
@@ -171,15 +167,22 @@ class PrivateTrainingTest {
     return new ExecutionSpec(DType.F32, workers, rows, microBatch, 8);
   }
 
-  @Test
+  @ParameterizedTest
+  @FieldSource("METHODS")
   @Tag("R11")
   @Tag("R30")
-  void workersAndMicroBatchesGiveTheSameAdapterToTheBit() throws IOException {
-    List<Example> examples = examples(40);
-    double[] expected = train(mechanism(1), examples, execution(1, 64, 1));
-    assertArrayEquals(expected, train(mechanism(1), examples, execution(1, 400, 7)));
-    assertArrayEquals(expected, train(mechanism(1), examples, execution(2, 2000, 64)));
-    assertArrayEquals(expected, train(mechanism(1), examples, execution(2, 64, 64)));
+  void workersAndMicroBatchesGiveTheSameAdapterToTheBit(TuningMethod method) throws IOException {
+    TuningSpec tuning = new TuningSpec(method, 1e-2, 1, 0.1, GRID_BITS);
+    List<double[]> trained = new ArrayList<>();
+    for (ExecutionSpec execution :
+        List.of(
+            execution(1, 64, 1),
+            execution(1, 400, 7),
+            execution(2, 2000, 64),
+            execution(2, 64, 64))) {
+      trained.add(train(mechanism(1), tuning, examples(40), execution, () -> {}, update -> {}));
+      assertArrayEquals(trained.getFirst(), trained.getLast(), execution.toString());
+    }
   }
 
   /**
@@ -313,12 +316,14 @@ class PrivateTrainingTest {
     }
   }
 
-  @Test
+  @ParameterizedTest
+  @FieldSource("METHODS")
   @Tag("R20")
-  void theUpdateFollowsFromTheNoisyIntegers() throws IOException {
+  void theUpdateFollowsFromTheNoisyIntegers(TuningMethod method) throws IOException {
+    TuningSpec tuning = new TuningSpec(method, 1e-2, 1, 0.1, GRID_BITS);
     List<Update> updates = new ArrayList<>();
     double[] trained =
-        train(rare(), TUNING, examples(40), execution(1, 64, 1), () -> {}, updates::add);
+        train(rare(), tuning, examples(40), execution(1, 64, 1), () -> {}, updates::add);
     assertArrayEquals(updates.getLast().after(), trained, "nothing moves them but the update");
     try (TensorArena arena = new TensorArena()) {
       int size = trained.length;
@@ -345,16 +350,17 @@ class PrivateTrainingTest {
                 first,
                 second);
       }
-      assertArrayEquals(values(parameters), trained, 1e-6);
+      assertArrayEquals(values(parameters), trained, 3e-6);
     }
   }
 
-  @Test
+  @ParameterizedTest
+  @FieldSource("METHODS")
   @Tag("R14")
   @Tag("R19")
-  void aDrawIsItsRecordsClippedOneByOneAndTheNoise() throws IOException {
+  void aDrawIsItsRecordsClippedOneByOneAndTheNoise(TuningMethod method) throws IOException {
     // At a learning rate that vanishes every step meets the same weights.
-    TuningSpec still = new TuningSpec(2, 4, Set.of(), 1e-60, 1, 0.1, GRID_BITS);
+    TuningSpec still = new TuningSpec(method, 1e-60, 1, 0.1, GRID_BITS);
     MechanismSpec mechanism =
         MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1, 1, 15, 40, 4, 1e-3);
     List<Example> examples = examples(40);
@@ -363,7 +369,7 @@ class PrivateTrainingTest {
     List<Integer> sizes = new ArrayList<>();
     for (Update update : updates) {
       long[] expected = noise(mechanism, update.number(), update.sums().length);
-      sizes.add(addDrawn(mechanism, update.number(), examples, expected));
+      sizes.add(addDrawn(method, mechanism, update.number(), examples, expected));
       assertArrayEquals(expected, update.sums(), "step " + update.number());
       assertEquals(1.0 / (1 << GRID_BITS) / mechanism.expectedBatch(), update.scale());
     }
@@ -371,19 +377,20 @@ class PrivateTrainingTest {
   }
 
   /** Adds the records that the key draws in a step, each by itself; returns how many. */
-  private int addDrawn(MechanismSpec mechanism, long step, List<Example> examples, long[] sums)
+  private int addDrawn(
+      TuningMethod method, MechanismSpec mechanism, long step, List<Example> examples, long[] sums)
       throws IOException {
     try (ModelFolder model = ModelFolder.open(new TinySetting(folder).model());
         Kernels kernels = new CpuKernels(DType.F32);
-        Decoder decoder = new Decoder(model, kernels, true, 64);
+        TunedDecoder tuned = begin(model, kernels, method);
         TensorArena arena = new TensorArena();
         SecretKey key = keyOf(step)) {
-      Adapter adapter = adapter(decoder, arena);
-      LoraGradients gradients = new LoraGradients(decoder, adapter, 64, 1, arena);
+      ExampleGradients gradients =
+          ExampleGradients.of(tuned.decoder(), tuned.tuned(), 64, 1, arena);
       int[] drawn = new PoissonSampler(key, mechanism).draw(step, examples.size());
       for (int i : drawn) {
         ClippedSum one =
-            new ClippedSum(kernels, adapter.size(), mechanism.clipNorm(), GRID_BITS, arena);
+            new ClippedSum(kernels, gradients.size(), mechanism.clipNorm(), GRID_BITS, arena);
         gradients.group().clear();
         gradients.group().add(examples.get(i).tokens(), examples.get(i).prefix());
         gradients.accumulate(one);

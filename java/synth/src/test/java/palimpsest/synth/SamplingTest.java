@@ -28,8 +28,8 @@ import palimpsest.engine.generate.Request;
 import palimpsest.engine.generate.Scorer;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.cpu.CpuKernels;
-import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.tensor.DType;
 import palimpsest.privacy.ChaCha20;
 import palimpsest.privacy.Purpose;
@@ -47,20 +47,20 @@ class SamplingTest {
   @TempDir Path folder;
   private ModelFolder model;
   private Kernels kernels;
-  private Decoder decoder;
+  private TunedDecoder base;
   private Tokenizer tokenizer;
 
   @BeforeEach
   void open() throws IOException {
     model = ModelFolder.open(new TinySetting(folder).model());
     kernels = new CpuKernels(DType.F32);
-    decoder = new Decoder(model, kernels, true, MAX_TOKENS);
+    base = TunedDecoder.untuned(model, kernels, MAX_TOKENS);
     tokenizer = Synthesis.tokenizer(model);
   }
 
   @AfterEach
   void close() {
-    decoder.close();
+    base.close();
     kernels.close();
     model.close();
   }
@@ -82,8 +82,7 @@ class SamplingTest {
   private List<SyntheticRecord> sample(
       Template template, SamplingSettings settings, long seed, AtomicInteger rounds) {
     try (SecretKey key = SecretKey.insecureDeterministic(seed)) {
-      return new Sampling(
-              decoder, null, template, settings, TinySetting.execution(), MAX_TOKENS, key)
+      return new Sampling(base, template, settings, TinySetting.execution(), MAX_TOKENS, key)
           .run(done -> rounds.incrementAndGet());
     }
   }
@@ -158,7 +157,7 @@ class SamplingTest {
     }
     List<SyntheticRecord> records = new ArrayList<>();
     try (SecretKey key = SecretKey.insecureDeterministic(SEED);
-        Generator generator = new Generator(decoder, null, prefixes, settings)) {
+        Generator generator = new Generator(base, prefixes, settings)) {
       generator.generate(
           requests,
           (index, position) -> {
@@ -216,7 +215,7 @@ class SamplingTest {
       ended[tokens.length] = template.endToken();
       texts.add(ended);
     }
-    try (Scorer scorer = new Scorer(decoder, null, 1)) {
+    try (Scorer scorer = new Scorer(base, 1)) {
       double[][] scores = scorer.score(texts, new int[][] {template.prefix(0), template.prefix(1)});
       return IntStream.range(0, records.size())
           .filter(i -> scores[i][records.get(i).label()] < scores[i][1 - records.get(i).label()])

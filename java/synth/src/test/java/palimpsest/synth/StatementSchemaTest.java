@@ -15,10 +15,12 @@ import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.Test;
+import java.util.Set;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.FieldSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import palimpsest.engine.model.TuningMethod;
 
 /** The schema that ships says of every statement neither too much nor too little. */
 class StatementSchemaTest {
@@ -42,10 +44,22 @@ class StatementSchemaTest {
     assertEquals(List.of(), errors(schema(), statement(epsilon)));
   }
 
-  @Test
-  void nothingIsMissingAndNothingUnknown() throws IOException {
+  static final List<TuningMethod> METHODS =
+      List.of(TuningMethod.Lora.of(2), new TuningMethod.Prompt(3), new TuningMethod.Bias(Set.of()));
+
+  @ParameterizedTest
+  @FieldSource("METHODS")
+  void nothingIsMissingAndNothingUnknown(TuningMethod method) throws IOException {
     Schema schema = schema();
-    JsonNode statement = statement(8);
+    TinySetting setting = new TinySetting(folder);
+    setting.run(method, 2, 0, false, SynthesisListener.silent());
+    JsonNode statement = read(setting);
+    assertEquals(List.of(), errors(schema, statement));
+    for (String other : new String[] {"lora", "prompt", "bias"}) {
+      JsonNode changed = statement.deepCopy();
+      ((ObjectNode) changed.at("/made")).put("method", other);
+      assertEquals(other.equals(method.id()), errors(schema, changed).isEmpty(), other);
+    }
     for (String part : new String[] {"", "/made"}) {
       List<String> names = new ArrayList<>();
       statement.at(part).fieldNames().forEachRemaining(names::add);
@@ -63,6 +77,10 @@ class StatementSchemaTest {
   private JsonNode statement(double epsilon) throws IOException {
     TinySetting setting = new TinySetting(folder);
     setting.run(epsilon, 2, 0, false, SynthesisListener.silent());
+    return read(setting);
+  }
+
+  private static JsonNode read(TinySetting setting) throws IOException {
     return JSON.readTree(setting.out().resolve(Synthesis.STATEMENT_JSON).toFile());
   }
 }

@@ -26,8 +26,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.cpu.CpuKernels;
-import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.TunedDecoder;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.train.Example;
 import palimpsest.privacy.MechanismSpec;
@@ -66,7 +67,7 @@ class TextAuditTest {
         OptionalInt.empty(),
         Duration.ofMinutes(1),
         1,
-        RunSettings.Lora.of(16),
+        TuningMethod.Lora.of(16),
         OptionalLong.of(32),
         OptionalInt.of(steps),
         OptionalDouble.of(0.02),
@@ -179,9 +180,9 @@ class TextAuditTest {
     Tokenizer tokenizer = Synthesis.tokenizer(model);
     Template template = template(tokenizer);
     try (Kernels kernels = new CpuKernels(DType.F32);
-        Decoder decoder = new Decoder(model, kernels, true, MAX_TOKENS)) {
+        TunedDecoder base = TunedDecoder.untuned(model, kernels, MAX_TOKENS)) {
       return new CanaryTexts(template, tokenizer, MAX_TOKENS)
-          .draw(new UntunedTexts(decoder, template, TinySetting.execution()), key, count, _ -> {});
+          .draw(new UntunedTexts(base, template, TinySetting.execution()), key, count, _ -> {});
     }
   }
 

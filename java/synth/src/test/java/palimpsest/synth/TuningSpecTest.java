@@ -8,10 +8,11 @@ import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import palimpsest.engine.model.Role;
+import palimpsest.engine.model.TuningMethod;
 
 class TuningSpecTest {
   private static TuningSpec on(Set<Role> targets) {
-    return new TuningSpec(8, 16, targets, 2e-3, 1, 0.1, 24);
+    return new TuningSpec(new TuningMethod.Lora(8, 16, targets), 2e-3, 1, 0.1, 24);
   }
 
   /**
@@ -23,8 +24,16 @@ class TuningSpecTest {
     TuningSpec spec = on(new LinkedHashSet<>(given));
     assertEquals(
         List.of(Role.QUERY, Role.VALUE, Role.GATE, Role.UP, Role.DOWN),
-        List.copyOf(spec.targets()));
+        List.copyOf(((TuningMethod.Lora) spec.method()).targets()));
     assertEquals(on(new LinkedHashSet<>(given.reversed())).toString(), spec.toString());
+  }
+
+  @Test
+  void adaptersOfATrainingRunAreSmall() {
+    for (TuningMethod method :
+        List.of(TuningMethod.Lora.of(257), new TuningMethod.Lora(8, 1e5, Set.of()))) {
+      assertThrows(IllegalArgumentException.class, () -> new TuningSpec(method, 2e-3, 1, 0.1, 24));
+    }
   }
 
   @Test

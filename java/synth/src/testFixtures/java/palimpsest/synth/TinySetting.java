@@ -19,6 +19,7 @@ import palimpsest.engine.kernel.Activation;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.Role;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
@@ -94,6 +95,11 @@ public final class TinySetting {
   }
 
   static RunSettings settings(RunSettings.Goal goal, int steps, OptionalDouble labelNoise) {
+    return settings(goal, steps, labelNoise, TuningMethod.Lora.of(2));
+  }
+
+  static RunSettings settings(
+      RunSettings.Goal goal, int steps, OptionalDouble labelNoise, TuningMethod method) {
     return new RunSettings(
         goal,
         100,
@@ -101,7 +107,7 @@ public final class TinySetting {
         OptionalInt.empty(),
         Duration.ofMinutes(1),
         1,
-        RunSettings.Lora.of(2),
+        method,
         OptionalLong.of(10),
         OptionalInt.of(steps),
         OptionalDouble.empty(),
@@ -124,7 +130,14 @@ public final class TinySetting {
     return run(settings(goal, steps, OptionalDouble.of(LABEL_NOISE)), records, resume, listener);
   }
 
-  private Synthesis.Outcome run(
+  /** A run at epsilon 8 that tunes in a given way. */
+  Synthesis.Outcome run(
+      TuningMethod method, int steps, int records, boolean resume, SynthesisListener listener) {
+    RunSettings.Goal goal = RunSettings.Goal.of(8);
+    return run(settings(goal, steps, OptionalDouble.empty(), method), records, resume, listener);
+  }
+
+  Synthesis.Outcome run(
       RunSettings settings, int records, boolean resume, SynthesisListener listener) {
     return Synthesis.run(
         model(),

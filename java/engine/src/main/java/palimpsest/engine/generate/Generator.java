@@ -3,8 +3,7 @@ package palimpsest.engine.generate;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
-import palimpsest.engine.model.Adapter;
-import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.tensor.TensorArena;
 
 /**
@@ -16,8 +15,7 @@ import palimpsest.engine.tensor.TensorArena;
  * <p>Not for use by several threads at once.
  */
 public final class Generator implements AutoCloseable {
-  private final Decoder decoder;
-  private final Adapter adapter;
+  private final TunedDecoder model;
   private final GenerationSettings settings;
   private final Workers workers;
   private final TensorArena arena = new TensorArena();
@@ -26,26 +24,25 @@ public final class Generator implements AutoCloseable {
   /**
    * Reads the prefixes.
    *
-   * @param adapter or null; it must not change while the generator is in use
+   * @param model must not change while the generator is in use
    * @param prefixes what texts continue, each with one token or more; requests name them by place
    */
-  public Generator(
-      Decoder decoder, Adapter adapter, int[][] prefixes, GenerationSettings settings) {
-    this.decoder = decoder;
-    this.adapter = adapter;
+  public Generator(TunedDecoder model, int[][] prefixes, GenerationSettings settings) {
+    this.model = model;
     this.settings = settings;
     workers = new Workers(settings.workers());
     try {
-      this.prefixes = new Prefixes(decoder, adapter, prefixes, workers, arena);
+      this.prefixes = new Prefixes(model, prefixes, workers, arena);
       int needed = this.prefixes.longest() + settings.maxNewTokens() - 1;
-      if (needed > decoder.maxPositions()) {
+      int available = model.decoder().maxPositions();
+      if (needed > available) {
         throw new IllegalArgumentException(
             "the longest prefix and "
                 + settings.maxNewTokens()
                 + " new tokens need "
                 + needed
                 + " positions, this decoder has "
-                + decoder.maxPositions());
+                + available);
       }
     } catch (Throwable t) {
       close();
@@ -73,7 +70,7 @@ public final class Generator implements AutoCloseable {
       int share = share(worker, requests.size());
       if (share > 0) {
         try (TensorArena buffers = new TensorArena()) {
-          new StreamWorker(decoder, adapter, prefixes, settings, share, uniforms, buffers)
+          new StreamWorker(model, prefixes, settings, share, uniforms, buffers)
               .run(
                   () -> {
                     int i = next.getAndIncrement();

@@ -3,15 +3,16 @@ package palimpsest.engine.generate;
 import java.util.Arrays;
 import java.util.function.BooleanSupplier;
 import palimpsest.engine.model.Activations;
-import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.KeyValueCache;
 import palimpsest.engine.model.StreamGroup;
+import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.tensor.TensorArena;
 
 /**
- * Texts that many streams begin with, read once. The last token of each is left out: a stream reads
- * it as its own first, and so gets the logits of what follows.
+ * Texts that many streams begin with, behind the virtual tokens of a soft prompt if there is one,
+ * read once. The last token of each is left out: a stream reads it as its own first, and so gets
+ * the logits of what follows.
  */
 final class Prefixes {
   private final int[][] tokens;
@@ -21,65 +22,62 @@ final class Prefixes {
    * @param tokens each with one token or more
    * @param arena holds keys and values
    */
-  Prefixes(Decoder decoder, Adapter adapter, int[][] tokens, Workers workers, TensorArena arena) {
-    this.tokens = Arrays.stream(tokens).map(int[]::clone).toArray(int[][]::new);
+  Prefixes(TunedDecoder model, int[][] tokens, Workers workers, TensorArena arena) {
+    this.tokens = Arrays.stream(tokens).map(model::behindPrompt).toArray(int[][]::new);
+    Decoder decoder = model.decoder();
     for (int i = 0; i < tokens.length; i++) {
-      check(decoder, "prefix " + i, tokens[i]);
+      check(decoder, "prefix " + i, tokens[i], length(i) + 1);
     }
     int longest = Math.max(1, longest() - 1);
     cache =
         new KeyValueCache(
             decoder.config(), Math.max(1, tokens.length), longest, decoder.kernels(), arena);
-    workers.run((worker, stopped) -> read(decoder, adapter, worker, workers.count(), stopped));
+    workers.run((worker, stopped) -> read(model, worker, workers.count(), stopped));
   }
 
-  private static void check(Decoder decoder, String name, int[] tokens) {
+  private static void check(Decoder decoder, String name, int[] tokens, int positions) {
     if (tokens.length == 0) {
       throw new IllegalArgumentException(
           name + " has no token; begin with the model's begin or end token");
     }
-    if (tokens.length > decoder.maxPositions()) {
+    if (positions > decoder.maxPositions()) {
       throw new IllegalArgumentException(
-          name + " has " + tokens.length + " tokens, more than " + decoder.maxPositions());
+          name + " takes " + positions + " positions, more than " + decoder.maxPositions());
     }
     Tokens.check(decoder.config(), name, tokens);
   }
 
   /** Reads every {@code step}-th prefix. */
-  private void read(Decoder decoder, Adapter adapter, int first, int step, BooleanSupplier stop) {
+  private void read(TunedDecoder model, int first, int step, BooleanSupplier stop) {
     if (first >= tokens.length) {
       return;
     }
     int rows = cache.length();
+    Decoder decoder = model.decoder();
     try (TensorArena arena = new TensorArena()) {
       Activations activations =
-          new Activations(
-              decoder.config(), decoder.kernels(), rows, 1, rank(adapter), false, arena);
+          new Activations(decoder.config(), decoder.kernels(), rows, 1, model.rank(), false, arena);
       StreamGroup group = new StreamGroup(cache, rows, 1, arena);
       for (int i = first; i < tokens.length && !stop.getAsBoolean(); i += step) {
         if (length(i) > 0) {
           group.clear();
           group.add(i, 0, tokens[i], 0, length(i));
-          decoder.decode(group, adapter, activations);
+          decoder.decode(group, model.tuned(), activations);
         }
       }
     }
-  }
-
-  static int rank(Adapter adapter) {
-    return adapter == null ? 0 : adapter.rank();
   }
 
   int count() {
     return tokens.length;
   }
 
-  /** Tokens of the longest prefix. */
+  /** Tokens of the longest prefix, virtual ones included. */
   int longest() {
     return Arrays.stream(tokens).mapToInt(t -> t.length).max().orElse(0);
   }
 
-  /** Tokens that are kept: all but the last. */
+  /** Tokens that are kept, virtual ones included: all but the last. */
   int length(int prefix) {
     return tokens[prefix].length - 1;
   }

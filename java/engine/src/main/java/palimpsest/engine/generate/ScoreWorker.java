@@ -4,11 +4,11 @@ import java.util.List;
 import java.util.stream.IntStream;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.model.Activations;
-import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.KeyValueCache;
 import palimpsest.engine.model.StreamGroup;
+import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
@@ -23,8 +23,8 @@ final class ScoreWorker implements AutoCloseable {
   /** How much memory the keys and values of a worker's slots may take. */
   private static final long CACHE_BYTES = 256L << 20;
 
+  private final TunedDecoder model;
   private final Decoder decoder;
-  private final Adapter adapter;
   private TensorArena buffers;
   private KeyValueCache cache;
   private StreamGroup group;
@@ -39,9 +39,9 @@ final class ScoreWorker implements AutoCloseable {
 
   private boolean[] loaded;
 
-  ScoreWorker(Decoder decoder, Adapter adapter) {
-    this.decoder = decoder;
-    this.adapter = adapter;
+  ScoreWorker(TunedDecoder model) {
+    this.model = model;
+    decoder = model.decoder();
   }
 
   /** How many slots there are for streams of so many tokens. */
@@ -71,8 +71,7 @@ final class ScoreWorker implements AutoCloseable {
     group = new StreamGroup(cache, rows, slots, buffers);
     int headRows = Math.min(rows, Activations.HEAD_ROWS);
     activations =
-        new Activations(
-            decoder.config(), kernels, rows, headRows, Prefixes.rank(adapter), false, buffers);
+        new Activations(decoder.config(), kernels, rows, headRows, model.rank(), false, buffers);
     targets = buffers.allocate(DType.I32, headRows);
     nll = buffers.allocate(kernels.wide(), headRows);
     lse = buffers.allocate(kernels.wide(), headRows);
@@ -120,7 +119,7 @@ final class ScoreWorker implements AutoCloseable {
       }
       group.add(slot, start + run.depth(), run.tokens(), 0, run.tokens().length);
     }
-    decoder.decode(group, adapter, activations);
+    decoder.decode(group, model.tuned(), activations);
   }
 
   @Override

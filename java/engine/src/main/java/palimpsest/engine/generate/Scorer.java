@@ -3,8 +3,8 @@ package palimpsest.engine.generate;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
-import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.tensor.TensorArena;
 
 /**
@@ -16,23 +16,21 @@ import palimpsest.engine.tensor.TensorArena;
  * <p>Not for use by several threads at once.
  */
 public final class Scorer implements AutoCloseable {
-  private final Decoder decoder;
-  private final Adapter adapter;
+  private final TunedDecoder model;
   private final Workers workers;
   private final List<ScoreWorker> parts;
 
   /**
-   * @param adapter or null; it must not change during a call
+   * @param model must not change during a call
    * @param workers how many threads
    */
-  public Scorer(Decoder decoder, Adapter adapter, int workers) {
+  public Scorer(TunedDecoder model, int workers) {
     if (workers < 1) {
       throw new IllegalArgumentException("at least one worker is needed, not " + workers);
     }
-    this.decoder = decoder;
-    this.adapter = adapter;
+    this.model = model;
     this.workers = new Workers(workers);
-    parts = IntStream.range(0, workers).mapToObj(i -> new ScoreWorker(decoder, adapter)).toList();
+    parts = IntStream.range(0, workers).mapToObj(i -> new ScoreWorker(model)).toList();
   }
 
   /**
@@ -43,11 +41,13 @@ public final class Scorer implements AutoCloseable {
    *     without tokens has 0
    */
   public double[] score(int[] context, List<int[]> continuations) {
+    Decoder decoder = model.decoder();
     int longest = continuations.stream().mapToInt(c -> c.length).max().orElse(0);
-    if (longest > 0 && context.length + longest - 1 > decoder.maxPositions()) {
+    int read = model.behindPrompt(context).length;
+    if (longest > 0 && read + longest - 1 > decoder.maxPositions()) {
       throw new IllegalArgumentException(
           "a context of "
-              + context.length
+              + read
               + " tokens and a continuation of "
               + longest
               + " do not fit in "
@@ -57,8 +57,8 @@ public final class Scorer implements AutoCloseable {
     continuations.forEach(c -> Tokens.check(decoder.config(), "a continuation", c));
     double[] scores = new double[continuations.size()];
     try (TensorArena arena = new TensorArena()) {
-      Prefixes prefix = new Prefixes(decoder, adapter, new int[][] {context}, workers, arena);
-      int length = context.length + longest;
+      Prefixes prefix = new Prefixes(model, new int[][] {context}, workers, arena);
+      int length = read + longest;
       int slots = ScoreWorker.slots(decoder, length);
       int rows = Math.max(ScoreWorker.ROWS, longest);
       List<ContinuationTree> trees =

@@ -9,10 +9,11 @@ import java.util.function.Supplier;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.Sample;
 import palimpsest.engine.model.Activations;
-import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.KeyValueCache;
 import palimpsest.engine.model.StreamGroup;
+import palimpsest.engine.model.Trainable;
+import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
@@ -38,7 +39,7 @@ final class StreamWorker {
   }
 
   private final Decoder decoder;
-  private final Adapter adapter;
+  private final Trainable tuned;
   private final Prefixes prefixes;
   private final GenerationSettings settings;
   private final UniformSource uniforms;
@@ -58,15 +59,14 @@ final class StreamWorker {
    * @param buffers holds all memory of the worker
    */
   StreamWorker(
-      Decoder decoder,
-      Adapter adapter,
+      TunedDecoder model,
       Prefixes prefixes,
       GenerationSettings settings,
       int texts,
       UniformSource uniforms,
       TensorArena buffers) {
-    this.decoder = decoder;
-    this.adapter = adapter;
+    decoder = model.decoder();
+    tuned = model.tuned();
     this.prefixes = prefixes;
     this.settings = settings;
     this.texts = texts;
@@ -78,8 +78,7 @@ final class StreamWorker {
     cache = new KeyValueCache(decoder.config(), streams, length, kernels, buffers);
     group = new StreamGroup(cache, streams, streams, buffers);
     activations =
-        new Activations(
-            decoder.config(), kernels, streams, headRows, Prefixes.rank(adapter), false, buffers);
+        new Activations(decoder.config(), kernels, streams, headRows, model.rank(), false, buffers);
     sampling = settings.sampling();
     draws = new double[headRows];
     drawn = new int[headRows];
@@ -136,7 +135,7 @@ final class StreamWorker {
         group.add(texts + text.place, position, text.lastGeneric);
       }
     }
-    decoder.decode(group, adapter, activations);
+    decoder.decode(group, tuned, activations);
   }
 
   /** Draws the next token of every text. */

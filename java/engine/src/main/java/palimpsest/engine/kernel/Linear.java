@@ -18,6 +18,23 @@ public interface Linear {
   LinearWeights pack(Tensor weight, Tensor bias, boolean backward, TensorArena arena);
 
   /**
+   * The same matrix, its packed copy shared, with a bias of its own; its values come from {@link
+   * #packBias}.
+   *
+   * @param arena holds the bias
+   */
+  LinearWeights withBias(LinearWeights weights, TensorArena arena);
+
+  /**
+   * Puts new values into a bias (once a step): that of the weights it was made from, if they have
+   * one, plus {@code added}.
+   *
+   * @param added wide [P]
+   * @param weights made by {@link #withBias}
+   */
+  void packBias(Tensor added, LinearWeights weights);
+
+  /**
    * {@code y = x Wᵀ + bias + u Bᵀ}, or {@code y += ...} with {@code add}.
    *
    * @param x compute [N, K]
@@ -39,15 +56,21 @@ public interface Linear {
       Tensor dy, LinearWeights weights, Tensor du, LoraFactors factors, Tensor dx, boolean add);
 
   /**
-   * Adds one example's gradients: {@code dWeight += sum dy[n] ⊗ x[n]}, {@code dBias += sum dy[n]}
-   * over n in [from, to).
+   * Adds one example's gradient: {@code dWeight += sum dy[n] ⊗ x[n]} over n in [from, to).
    *
    * @param x compute [N, K]
    * @param dy compute [N, P]
    * @param dWeight wide [P, K]
-   * @param dBias wide [P], or null
    */
-  void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight, Tensor dBias);
+  void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight);
+
+  /**
+   * Adds one example's gradient: {@code dBias += sum dy[n]} over n in [from, to), in that order.
+   *
+   * @param dy compute [N, P]
+   * @param dBias wide [P]
+   */
+  void biasExampleGrad(Tensor dy, long from, long to, Tensor dBias);
 
   /**
    * Numbers of scratch memory that {@link #exampleNorm} and {@link #accumulate} need for groups of

@@ -83,7 +83,7 @@ public final class Activations {
   /**
    * @param maxRows the most rows of a group
    * @param maxHeadRows the most rows that need logits
-   * @param rank of the adapter, 0 for none
+   * @param rank of the low-rank products that are kept, 0 for none
    * @param withBackward keep what a backward pass needs
    * @param arena holds everything
    */

@@ -9,16 +9,14 @@ import java.util.Set;
 import java.util.random.RandomGenerator;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.LoraFactors;
-import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
 /**
- * Low-rank adapters on the linear layers of a decoder (Hu et al. 2021). All parameters lie in one
- * flat tensor, site after site, A before B, so that an example's gradient, the clipped sum, the
- * noise and the optimizer see one vector.
+ * Low-rank adapters on the linear layers of a decoder (Hu et al. 2021). The flat parameters hold
+ * site after site, A before B.
  */
-public final class Adapter {
+public final class Adapter extends Trainable {
   /**
    * An adapted linear layer.
    *
@@ -36,8 +34,6 @@ public final class Adapter {
   private final List<Site> sites = new ArrayList<>();
   private final Map<Place, Integer> indices = new HashMap<>();
   private final List<LoraFactors> factors = new ArrayList<>();
-  private final Tensor parameters;
-  private final long size;
 
   /**
    * @param rank r
@@ -61,6 +57,7 @@ public final class Adapter {
       throw new IllegalArgumentException(
           "adapters of this model go on some of " + possible + ", not on " + roles);
     }
+    super(kernels, parameterCount(config, rank, roles), arena);
     this.kernels = kernels;
     this.rank = rank;
     this.alpha = alpha;
@@ -77,8 +74,20 @@ public final class Adapter {
         }
       }
     }
-    size = offset;
-    parameters = arena.allocate(kernels.wide(), size);
+  }
+
+  /** P: rank times the widths on both sides of every site. */
+  static long parameterCount(DecoderConfig config, int rank, Set<Role> roles) {
+    long widths = 0;
+    for (Role role : roles) {
+      widths += inputWidth(config, role) + outputWidth(config, role);
+    }
+    return rank * widths * config.layers();
+  }
+
+  @Override
+  public TuningMethod method() {
+    return new TuningMethod.Lora(rank, alpha, roles());
   }
 
   /** The linear layers that it is on, the same in every block. */
@@ -124,6 +133,7 @@ public final class Adapter {
     };
   }
 
+  @Override
   public int rank() {
     return rank;
   }
@@ -136,53 +146,40 @@ public final class Adapter {
     return List.copyOf(sites);
   }
 
-  /** P, the number of parameters. */
-  public long size() {
-    return size;
-  }
-
-  /** All parameters, wide [P]. After a change call {@link #pack}. */
-  public Tensor parameters() {
-    return parameters;
-  }
-
   /** A of a site, [r, in], as a view of a flat tensor of P numbers. */
   public Tensor a(Tensor flat, Site site) {
-    return slice(flat, site.offset(), rank, site.in());
+    return part(flat, site.offset(), rank, site.in());
   }
 
   /** B of a site, [out, r], as a view of a flat tensor of P numbers. */
   public Tensor b(Tensor flat, Site site) {
-    return slice(flat, site.offset() + rank * site.in(), site.out(), rank);
-  }
-
-  private static Tensor slice(Tensor flat, long offset, long rows, long cols) {
-    DType type = flat.type();
-    return Tensor.of(
-        flat.data().asSlice(offset * type.bytes(), rows * cols * type.bytes()), type, rows, cols);
+    return part(flat, site.offset() + rank * site.in(), site.out(), rank);
   }
 
   /**
    * The usual start: A uniform in +-1/sqrt(in), B zero, so that the adapted model is the base
    * model.
    */
+  @Override
   public void initialize(RandomGenerator random) {
     for (Site site : sites) {
-      Tensor a = a(parameters, site);
+      Tensor a = a(parameters(), site);
       double bound = 1 / Math.sqrt(site.in());
       for (long i = 0; i < a.size(); i++) {
         a.set(i, random.nextDouble(-bound, bound));
       }
-      b(parameters, site).fill(0);
+      b(parameters(), site).fill(0);
     }
     pack();
   }
 
-  /** Hands the present parameters to the kernels. */
+  @Override
   public void pack() {
     for (int i = 0; i < sites.size(); i++) {
       Site site = sites.get(i);
-      kernels.lora().pack(a(parameters, site), b(parameters, site), alpha / rank, factors.get(i));
+      kernels
+          .lora()
+          .pack(a(parameters(), site), b(parameters(), site), alpha / rank, factors.get(i));
     }
   }
 
@@ -192,7 +189,7 @@ public final class Adapter {
     return index == null ? null : sites.get(index);
   }
 
-  /** The packed factors of a linear layer, or null. */
+  @Override
   LoraFactors factors(Role role, int layer) {
     Integer index = indices.get(new Place(role, layer));
     return index == null ? null : factors.get(index);

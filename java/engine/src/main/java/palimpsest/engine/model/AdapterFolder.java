@@ -1,17 +1,13 @@
 package palimpsest.engine.model;
 
-import static palimpsest.engine.weights.ModelFileException.quote;
+import static palimpsest.engine.model.PeftFiles.require;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,7 +15,6 @@ import java.util.Set;
 import palimpsest.engine.model.TensorNames.Slot;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.weights.AtomicFiles;
-import palimpsest.engine.weights.BoundedJson;
 import palimpsest.engine.weights.ModelFileException;
 import palimpsest.engine.weights.Safetensors;
 
@@ -31,11 +26,13 @@ import palimpsest.engine.weights.Safetensors;
  * end with {@link #close}.
  */
 public final class AdapterFolder implements AutoCloseable {
-  public static final String CONFIG = "adapter_config.json";
-  public static final String WEIGHTS = "adapter_model.safetensors";
-  private static final int MAX_CONFIG_BYTES = 1 << 20;
+  public static final String CONFIG = PeftFiles.CONFIG;
+  public static final String WEIGHTS = PeftFiles.WEIGHTS;
+
+  /** The peft_type. */
+  static final String TYPE = "LORA";
+
   private static final int MAX_RANK = 4096;
-  private static final String PREFIX = "base_model.model.";
 
   /**
    * What is public of an adapter.
@@ -102,7 +99,7 @@ public final class AdapterFolder implements AutoCloseable {
    */
   public static AdapterFolder open(Path path, DecoderConfig base) {
     Path file = path.resolve(CONFIG);
-    Settings settings = settings(file, BoundedJson.read(file, MAX_CONFIG_BYTES), base);
+    Settings settings = settings(file, PeftFiles.config(path), base);
     Safetensors weights = Safetensors.open(path.resolve(WEIGHTS));
     try {
       AdapterFolder folder = new AdapterFolder(path, settings, weights);
@@ -114,106 +111,45 @@ public final class AdapterFolder implements AutoCloseable {
     }
   }
 
-  private static Settings settings(Path file, ObjectNode json, DecoderConfig base) {
-    require(file, json.path("peft_type").asText().equals("LORA"), "peft_type is not LORA");
+  private static Settings settings(Path file, JsonNode json, DecoderConfig base) {
+    require(file, json.path("peft_type").asText().equals(TYPE), "peft_type is not LORA");
     require(file, json.path("bias").asText("none").equals("none"), "bias is not none");
     require(file, !json.path("use_dora").asBoolean(false), "use_dora is not supported");
-    for (String field :
+    PeftFiles.refuse(
+        file,
+        json,
         List.of(
             "rank_pattern",
             "alpha_pattern",
             "modules_to_save",
             "layers_to_transform",
             "exclude_modules",
-            "layer_replication")) {
-      JsonNode value = json.path(field);
-      boolean absent = value.isMissingNode() || value.isNull();
-      require(
-          file, absent || value.isContainerNode() && value.isEmpty(), field + " is not supported");
-    }
-    JsonNode rank = json.path("r");
+            "layer_replication"));
+    int rank = PeftFiles.integer(file, json, "r");
     JsonNode alpha = json.path("lora_alpha");
-    require(file, rank.isIntegralNumber() && rank.canConvertToInt(), "r is not an integer");
     require(file, alpha.isNumber(), "lora_alpha is not a number");
     try {
       return new Settings(
-          rank.intValue(),
+          rank,
           alpha.doubleValue(),
           json.path("use_rslora").asBoolean(false),
-          targets(file, json.path("target_modules"), base),
+          PeftFiles.targets(file, json.path("target_modules"), base),
           json.path("base_model_name_or_path").asText(""));
     } catch (ModelFileException e) {
       throw e.in(file);
     }
   }
 
-  /** PEFT's rule: a module is a target if its path is, or ends in a dot and, one of the names. */
-  private static Set<Role> targets(Path file, JsonNode names, DecoderConfig base) {
-    require(file, names.isArray(), "target_modules is not a list of names");
-    Map<Role, String> modules = modules(base);
-    Set<Role> targets = EnumSet.noneOf(Role.class);
-    for (JsonNode name : names) {
-      boolean found = false;
-      for (Map.Entry<Role, String> module : modules.entrySet()) {
-        if (("." + module.getValue()).endsWith("." + name.asText())) {
-          targets.add(module.getKey());
-          found = true;
-        }
-      }
-      require(
-          file, found, "target module " + quote(name.asText()) + " is no linear layer of a block");
-    }
-    return targets;
-  }
-
-  /** The paths of the linear layers of the first block. */
-  private static Map<Role, String> modules(DecoderConfig base) {
-    Map<Role, String> modules = new EnumMap<>(Role.class);
-    for (Slot slot : linears(base)) {
-      modules.putIfAbsent(slot.role(), TensorNames.module(base, slot.role(), slot.layer()));
-    }
-    return modules;
-  }
-
-  private static List<Slot> linears(DecoderConfig base) {
-    return TensorNames.of(base).slots().stream()
-        .filter(slot -> slot.role().isLinear() && !slot.bias())
-        .toList();
-  }
-
   private void check(DecoderConfig base) {
-    Set<String> expected = new HashSet<>();
-    for (Slot slot : linears(base)) {
+    PeftFiles.Tensors tensors = new PeftFiles.Tensors(path, weights);
+    for (Slot slot : PeftFiles.linears(base)) {
       if (settings.targets.contains(slot.role())) {
-        Tensor a = factor(expected, name(base, slot, "A"), settings.rank, inputs(slot));
-        Tensor b = factor(expected, name(base, slot, "B"), outputs(slot), settings.rank);
+        Tensor a = tensors.get(name(base, slot, "A"), settings.rank, inputs(slot));
+        Tensor b = tensors.get(name(base, slot, "B"), outputs(slot), settings.rank);
         factors.put(new Key(slot.role(), slot.layer()), new Factors(a, b));
       }
     }
-    for (String name : weights.names()) {
-      require(
-          path.resolve(WEIGHTS),
-          expected.contains(name),
-          "tensor " + quote(name) + " is no factor of a target module");
-    }
-  }
-
-  private Tensor factor(Set<String> expected, String name, long... shape) {
-    expected.add(name);
-    Path file = path.resolve(WEIGHTS);
-    require(file, weights.names().contains(name), "tensor " + quote(name) + " is missing");
-    Tensor tensor = weights.tensor(name);
-    require(
-        file,
-        Arrays.equals(tensor.shape(), shape),
-        "tensor " + quote(name) + " is " + tensor + ", not " + Arrays.toString(shape));
-    boolean real =
-        switch (tensor.type()) {
-          case F64, F32, BF16, F16 -> true;
-          default -> false;
-        };
-    require(file, real, "tensor " + quote(name) + " is of type " + tensor.type());
-    return tensor;
+    tensors.refuseOthers("is no factor of a target module");
   }
 
   public Settings settings() {
@@ -243,7 +179,7 @@ public final class AdapterFolder implements AutoCloseable {
    */
   public static void write(Path path, DecoderConfig base, Settings settings, Values values) {
     LinkedHashMap<String, Tensor> tensors = new LinkedHashMap<>();
-    for (Slot slot : linears(base)) {
+    for (Slot slot : PeftFiles.linears(base)) {
       if (!settings.targets.contains(slot.role())) {
         continue;
       }
@@ -271,7 +207,7 @@ public final class AdapterFolder implements AutoCloseable {
 
   private static ObjectNode config(DecoderConfig base, Settings settings) {
     ObjectNode json = JsonNodeFactory.instance.objectNode();
-    json.put("peft_type", "LORA");
+    json.put("peft_type", TYPE);
     json.put("task_type", "CAUSAL_LM");
     json.put("base_model_name_or_path", settings.baseModel);
     json.put("r", settings.rank);
@@ -287,27 +223,12 @@ public final class AdapterFolder implements AutoCloseable {
     json.put("inference_mode", true);
     json.put("init_lora_weights", true);
     json.putNull("modules_to_save");
-    targetModules(base, settings).forEach(json.putArray("target_modules")::add);
+    PeftFiles.targetModules(base, settings.targets).forEach(json.putArray("target_modules")::add);
     return json;
   }
 
-  /** The last word of each module's path, or the last two where one would mean several layers. */
-  private static List<String> targetModules(DecoderConfig base, Settings settings) {
-    Map<Role, String> modules = modules(base);
-    List<String> names = new ArrayList<>();
-    modules.forEach((role, module) -> {
-      String last = module.substring(module.lastIndexOf('.') + 1);
-      String lastTwo = module.substring(module.lastIndexOf('.', module.lastIndexOf('.') - 1) + 1);
-      long meant = modules.values().stream().filter(m -> m.endsWith("." + last)).count();
-      if (settings.targets.contains(role)) {
-        names.add(meant == 1 ? last : lastTwo);
-      }
-    });
-    return names;
-  }
-
   private static String name(DecoderConfig base, Slot slot, String factor) {
-    return PREFIX
+    return PeftFiles.PREFIX
         + TensorNames.module(base, slot.role(), slot.layer())
         + ".lora_"
         + factor
@@ -320,12 +241,6 @@ public final class AdapterFolder implements AutoCloseable {
 
   private static long outputs(Slot slot) {
     return slot.shape()[slot.inputMajor() ? 1 : 0];
-  }
-
-  private static void require(Path file, boolean condition, String problem) {
-    if (!condition) {
-      throw new ModelFileException(file + ": " + problem);
-    }
   }
 
   @Override

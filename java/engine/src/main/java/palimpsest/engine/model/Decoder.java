@@ -19,6 +19,8 @@ import palimpsest.engine.tensor.TensorArena;
  * writes into its caller's {@link Activations}.
  */
 public final class Decoder implements AutoCloseable {
+  private static final int SPREAD_ROWS = 1024;
+
   private final DecoderConfig config;
   private final Kernels kernels;
   private final TensorArena arena = new TensorArena();
@@ -81,6 +83,33 @@ public final class Decoder implements AutoCloseable {
     return maxPositions;
   }
 
+  /** The frozen weights of a linear layer. */
+  LinearWeights weights(Role role, int layer) {
+    return weights.layers.get(layer).linear().get(role);
+  }
+
+  private LinearWeights weights(Role role, int layer, Trainable tuned) {
+    LinearWeights own = weights(role, layer);
+    return tuned == null ? own : tuned.weights(role, layer, own);
+  }
+
+  /**
+   * Root of the mean square of what tokens enter the model with, over {@value #SPREAD_ROWS} tokens
+   * spread evenly over the vocabulary.
+   */
+  double embeddingSpread() {
+    int rows = Math.min(SPREAD_ROWS, config.vocabularySize());
+    double sum = 0;
+    for (int i = 0; i < rows; i++) {
+      long token = (long) i * config.vocabularySize() / rows;
+      for (int k = 0; k < config.width(); k++) {
+        double value = weights.embedding.get(token, k);
+        sum += value * value;
+      }
+    }
+    return config.embeddingScale() * Math.sqrt(sum / rows / config.width());
+  }
+
   /** Bytes of packed weights. */
   public long bytes() {
     return arena.bytes();
@@ -90,8 +119,8 @@ public final class Decoder implements AutoCloseable {
    * The residual stream of a group after the last block is left in the activations; see {@link
    * #losses} and {@link #backward}.
    */
-  public void forward(TokenGroup group, Adapter adapter, Activations a) {
-    blocks(group.ids(), group.positions(), group.spans(), adapter, a, null);
+  public void forward(TokenGroup group, Trainable tuned, Activations a) {
+    blocks(group.ids(), group.positions(), group.spans(), tuned, a, null);
   }
 
   /**
@@ -112,14 +141,14 @@ public final class Decoder implements AutoCloseable {
    * @param gradients receives what each parameter's gradient follows from
    */
   public void backward(
-      TokenGroup group, Adapter adapter, Activations a, ParameterGradients gradients) {
+      TokenGroup group, Trainable tuned, Activations a, ParameterGradients gradients) {
     headInputs(group, a);
     headBackward(group, a, gradients);
     int rows = group.rows();
     Spans spans = group.spans();
     for (int layer = config.layers() - 1; layer >= 0; layer--) {
-      feedForwardBackward(layer, rows, adapter, a, gradients);
-      attentionBackward(layer, rows, group.positions(), spans, adapter, a, gradients);
+      feedForwardBackward(layer, rows, tuned, a, gradients);
+      attentionBackward(layer, rows, group.positions(), spans, tuned, a, gradients);
     }
     if (gradients.reachesEmbedding()) {
       gradients.embedding(rows(a.backward.dx, rows));
@@ -131,8 +160,8 @@ public final class Decoder implements AutoCloseable {
    * keeps their keys and values there. What follows from them is left in the activations; see
    * {@link #logits}.
    */
-  public void decode(StreamGroup group, Adapter adapter, Activations a) {
-    blocks(group.ids(), group.positions(), group.spans(), adapter, a, group);
+  public void decode(StreamGroup group, Trainable tuned, Activations a) {
+    blocks(group.ids(), group.positions(), group.spans(), tuned, a, group);
   }
 
   /**
@@ -158,14 +187,12 @@ public final class Decoder implements AutoCloseable {
       Tensor ids,
       Tensor positions,
       Spans spans,
-      Adapter adapter,
+      Trainable tuned,
       Activations a,
       StreamGroup streams) {
     int rows = (int) ids.size();
     Tensor x = rows(a.residual, rows);
-    kernels
-        .embedding()
-        .forward(ids, positions, weights.embedding, weights.positions, config.embeddingScale(), x);
+    embed(ids, positions, tuned, x);
     for (int layer = 0; layer < config.layers(); layer++) {
       Block block = a.blocks.get(layer);
       rows(block.input, rows).copyFrom(x);
@@ -175,12 +202,41 @@ public final class Decoder implements AutoCloseable {
           rows(block.normed, rows),
           block.mean,
           block.rstd);
-      queryKeyValue(layer, rows, positions, adapter, a);
+      queryKeyValue(layer, rows, positions, tuned, a);
       attend(layer, rows, spans, a, streams);
-      linear(Role.ATTENTION_OUTPUT, layer, rows(block.attended, rows), x, true, adapter, a);
+      linear(Role.ATTENTION_OUTPUT, layer, rows(block.attended, rows), x, true, tuned, a);
       rows(block.middle, rows).copyFrom(x);
-      feedForward(layer, rows, x, adapter, a);
+      feedForward(layer, rows, x, tuned, a);
     }
+  }
+
+  /** Tokens of the vocabulary read the model's own table, virtual ones the prompt's. */
+  private void embed(Tensor ids, Tensor positions, Trainable tuned, Tensor x) {
+    SoftPrompt prompt = tuned instanceof SoftPrompt soft ? soft : null;
+    if (prompt == null) {
+      embed(ids, positions, x);
+      return;
+    }
+    SoftPrompt.overRuns(
+        ids,
+        config.vocabularySize(),
+        0,
+        (int) ids.size(),
+        (row, count, virtual) -> {
+          Tensor places = part(positions, row, count);
+          Tensor rows = x.rows(row, count);
+          if (virtual < 0) {
+            embed(part(ids, row, count), places, rows);
+          } else {
+            prompt.embed(virtual, places, weights.positions, rows);
+          }
+        });
+  }
+
+  private void embed(Tensor ids, Tensor positions, Tensor x) {
+    kernels
+        .embedding()
+        .forward(ids, positions, weights.embedding, weights.positions, config.embeddingScale(), x);
   }
 
   private void norm(Norm norm, Tensor x, Tensor y, Tensor mean, Tensor rstd) {
@@ -195,32 +251,32 @@ public final class Decoder implements AutoCloseable {
     }
   }
 
-  /** y (+)= the linear layer of a role, with its adapter's term. */
+  /** y (+)= the linear layer of a role, with what is tuned of it. */
   private void linear(
-      Role role, int layer, Tensor x, Tensor y, boolean add, Adapter adapter, Activations a) {
-    LoraFactors factors = adapter == null ? null : adapter.factors(role, layer);
+      Role role, int layer, Tensor x, Tensor y, boolean add, Trainable tuned, Activations a) {
+    LoraFactors factors = tuned == null ? null : tuned.factors(role, layer);
     Tensor u = null;
     if (factors != null) {
       u = rows(a.blocks.get(layer).low.get(role), (int) x.rows());
       kernels.lora().forward(x, factors, u);
     }
-    kernels.linear().forward(x, weights.layers.get(layer).linear().get(role), u, factors, y, add);
+    kernels.linear().forward(x, weights(role, layer, tuned), u, factors, y, add);
   }
 
   private void queryKeyValue(
-      int layer, int rows, Tensor positions, Adapter adapter, Activations a) {
+      int layer, int rows, Tensor positions, Trainable tuned, Activations a) {
     Block block = a.blocks.get(layer);
     Tensor x = rows(block.normed, rows);
     if (block.qkv != null) {
-      linear(Role.QUERY_KEY_VALUE, layer, x, rows(block.qkv, rows), false, adapter, a);
+      linear(Role.QUERY_KEY_VALUE, layer, x, rows(block.qkv, rows), false, tuned, a);
       return;
     }
     boolean rope = a.wideQuery != null;
     Tensor query = rows(rope ? a.wideQuery : block.query, rows);
     Tensor key = rows(rope ? a.wideKey : block.key, rows);
-    linear(Role.QUERY, layer, x, query, false, adapter, a);
-    linear(Role.KEY, layer, x, key, false, adapter, a);
-    linear(Role.VALUE, layer, x, rows(block.value, rows), false, adapter, a);
+    linear(Role.QUERY, layer, x, query, false, tuned, a);
+    linear(Role.KEY, layer, x, key, false, tuned, a);
+    linear(Role.VALUE, layer, x, rows(block.value, rows), false, tuned, a);
     if (rope) {
       Rotation r = rotations.get(config.ropeBase(layer));
       DecoderConfig.AttentionOptions options = config.attention();
@@ -260,7 +316,7 @@ public final class Decoder implements AutoCloseable {
         options.heads(), options.kvHeads(), options.scale(), options.window(layer));
   }
 
-  private void feedForward(int layer, int rows, Tensor x, Adapter adapter, Activations a) {
+  private void feedForward(int layer, int rows, Tensor x, Trainable tuned, Activations a) {
     Block block = a.blocks.get(layer);
     Tensor normed = rows(block.normedMiddle, rows);
     norm(
@@ -271,15 +327,15 @@ public final class Decoder implements AutoCloseable {
         block.rstdMiddle);
     Tensor up = rows(block.up, rows);
     Tensor active = rows(block.active, rows);
-    linear(Role.UP, layer, normed, up, false, adapter, a);
+    linear(Role.UP, layer, normed, up, false, tuned, a);
     if (block.gate != null) {
       Tensor gate = rows(block.gate, rows);
-      linear(Role.GATE, layer, normed, gate, false, adapter, a);
+      linear(Role.GATE, layer, normed, gate, false, tuned, a);
       kernels.activation().forward(config.feedForward().activation(), gate, up, active);
     } else {
       kernels.activation().forward(config.feedForward().activation(), up, null, active);
     }
-    linear(Role.DOWN, layer, active, x, true, adapter, a);
+    linear(Role.DOWN, layer, active, x, true, tuned, a);
   }
 
   private void headInputs(TokenGroup group, Activations a) {
@@ -366,10 +422,10 @@ public final class Decoder implements AutoCloseable {
       Tensor dy,
       Tensor dx,
       boolean add,
-      Adapter adapter,
+      Trainable tuned,
       Activations a,
       ParameterGradients gradients) {
-    LoraFactors factors = adapter == null ? null : adapter.factors(role, layer);
+    LoraFactors factors = tuned == null ? null : tuned.factors(role, layer);
     int rows = (int) dy.rows();
     Tensor u = null;
     Tensor du = null;
@@ -380,13 +436,13 @@ public final class Decoder implements AutoCloseable {
     }
     gradients.linear(role, layer, x, dy, u, du);
     if (dx != null) {
-      LinearWeights w = weights.layers.get(layer).linear().get(role);
+      LinearWeights w = weights(role, layer, tuned);
       kernels.linear().backward(dy, w, du, factors, dx, add);
     }
   }
 
   private void feedForwardBackward(
-      int layer, int rows, Adapter adapter, Activations a, ParameterGradients gradients) {
+      int layer, int rows, Trainable tuned, Activations a, ParameterGradients gradients) {
     Block block = a.blocks.get(layer);
     Activations.Backward b = a.backward;
     Tensor dx = rows(b.dx, rows);
@@ -397,16 +453,16 @@ public final class Decoder implements AutoCloseable {
     Tensor up = rows(block.up, rows);
     kernels.linear().round(dx, dy);
     linearBackward(
-        Role.DOWN, layer, rows(block.active, rows), dy, dActive, false, adapter, a, gradients);
+        Role.DOWN, layer, rows(block.active, rows), dy, dActive, false, tuned, a, gradients);
     if (block.gate != null) {
       // The inputs of the activation are dead now; their memory takes their gradients.
       Tensor gate = rows(block.gate, rows);
       kernels.activation().backward(config.feedForward().activation(), gate, up, dActive, gate, up);
-      linearBackward(Role.GATE, layer, normed, gate, dNormed, false, adapter, a, gradients);
-      linearBackward(Role.UP, layer, normed, up, dNormed, true, adapter, a, gradients);
+      linearBackward(Role.GATE, layer, normed, gate, dNormed, false, tuned, a, gradients);
+      linearBackward(Role.UP, layer, normed, up, dNormed, true, tuned, a, gradients);
     } else {
       kernels.activation().backward(config.feedForward().activation(), up, null, dActive, up, null);
-      linearBackward(Role.UP, layer, normed, up, dNormed, false, adapter, a, gradients);
+      linearBackward(Role.UP, layer, normed, up, dNormed, false, tuned, a, gradients);
     }
     Tensor x = rows(block.middle, rows);
     Tensor mean = vector(block.meanMiddle, rows);
@@ -420,7 +476,7 @@ public final class Decoder implements AutoCloseable {
       int rows,
       Tensor positions,
       Spans spans,
-      Adapter adapter,
+      Trainable tuned,
       Activations a,
       ParameterGradients gradients) {
     Block block = a.blocks.get(layer);
@@ -436,11 +492,11 @@ public final class Decoder implements AutoCloseable {
         dy,
         dAttended,
         false,
-        adapter,
+        tuned,
         a,
         gradients);
     attentionProductsBackward(layer, rows, positions, spans, a);
-    projectionsBackward(layer, rows, adapter, a, gradients);
+    projectionsBackward(layer, rows, tuned, a, gradients);
   }
 
   /** From the gradient of what was attended to those of query, key and value, rounded. */
@@ -479,7 +535,7 @@ public final class Decoder implements AutoCloseable {
 
   /** From the gradients of query, key and value to that of the block's input. */
   private void projectionsBackward(
-      int layer, int rows, Adapter adapter, Activations a, ParameterGradients gradients) {
+      int layer, int rows, Trainable tuned, Activations a, ParameterGradients gradients) {
     Block block = a.blocks.get(layer);
     Activations.Backward b = a.backward;
     boolean below = layer > 0 || gradients.reachesEmbedding();
@@ -493,7 +549,7 @@ public final class Decoder implements AutoCloseable {
           rows(b.dQkv, rows),
           dNormed,
           false,
-          adapter,
+          tuned,
           a,
           gradients);
     } else {
@@ -504,11 +560,11 @@ public final class Decoder implements AutoCloseable {
           rows(b.dQueryRounded, rows),
           dNormed,
           false,
-          adapter,
+          tuned,
           a,
           gradients);
       linearBackward(
-          Role.KEY, layer, normed, rows(b.dKeyRounded, rows), dNormed, true, adapter, a, gradients);
+          Role.KEY, layer, normed, rows(b.dKeyRounded, rows), dNormed, true, tuned, a, gradients);
       linearBackward(
           Role.VALUE,
           layer,
@@ -516,7 +572,7 @@ public final class Decoder implements AutoCloseable {
           rows(b.dValueRounded, rows),
           dNormed,
           true,
-          adapter,
+          tuned,
           a,
           gradients);
     }

@@ -16,7 +16,7 @@ public interface ParameterGradients {
    * @param u compute [N, r] of its adapter, or null
    * @param du compute [N, r] of its adapter, or null
    */
-  void linear(Role role, int layer, Tensor x, Tensor dy, Tensor u, Tensor du);
+  default void linear(Role role, int layer, Tensor x, Tensor dy, Tensor u, Tensor du) {}
 
   /**
    * A norm inside a block.

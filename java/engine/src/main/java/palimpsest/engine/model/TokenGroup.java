@@ -12,10 +12,14 @@ import palimpsest.engine.tensor.TensorArena;
  * + 1. Only the predictions of the text, not of the prefix, have weight (Prefix-LM loss), each 1 /
  * (number of weighted tokens of its own example), so an example's loss depends on that example
  * alone.
+ *
+ * <p>A soft prompt of m virtual tokens stands in front of each example that has a row, which then
+ * has m more; none of them is ever a target.
  */
 public final class TokenGroup {
   private final int maxRows;
   private final int maxExamples;
+  private final int[] prompt;
   private final Tensor ids;
   private final Tensor positions;
   private final Tensor spans;
@@ -33,6 +37,16 @@ public final class TokenGroup {
    * @param arena holds the group
    */
   public TokenGroup(int maxRows, int maxExamples, DType wide, TensorArena arena) {
+    this(maxRows, maxExamples, new int[0], wide, arena);
+  }
+
+  /**
+   * @param prompt ids of the virtual tokens in front of each example
+   * @param wide the type that weights are kept in
+   * @param arena holds the group
+   */
+  public TokenGroup(int maxRows, int maxExamples, int[] prompt, DType wide, TensorArena arena) {
+    this.prompt = prompt.clone();
     this.maxRows = maxRows;
     this.maxExamples = maxExamples;
     ids = arena.allocate(DType.I32, maxRows);
@@ -52,9 +66,14 @@ public final class TokenGroup {
     weighted = 0;
   }
 
+  /** Rows that an example of so many tokens takes, those of the prompt included. */
+  public int rowsOf(int tokens) {
+    return tokens < 2 ? 0 : prompt.length + tokens - 1;
+  }
+
   /** Whether an example of so many tokens still fits. */
   public boolean fits(int tokens) {
-    return examples < maxExamples && rows + Math.max(0, tokens - 1) <= maxRows;
+    return examples < maxExamples && rows + rowsOf(tokens) <= maxRows;
   }
 
   /**
@@ -80,17 +99,18 @@ public final class TokenGroup {
     if (!fits(tokens.length)) {
       throw new IllegalStateException("the group is full");
     }
-    int length = Math.max(0, tokens.length - 1);
+    int length = rowsOf(tokens.length);
     Spans.set(spans, examples, rows, length, rows, length);
     rowStart[examples] = rows;
     headStart[examples] = weighted;
     for (int t = 0; t < length; t++) {
-      ids.set(rows + t, tokens[t]);
+      int target = t - prompt.length + 1;
+      ids.set(rows + t, target > 0 ? tokens[target - 1] : prompt[t]);
       positions.set(rows + t, t);
-      if (weights[t + 1] != 0) {
+      if (target > 0 && weights[target] != 0) {
         headRows.set(weighted, rows + t);
-        headTargets.set(weighted, tokens[t + 1]);
-        headWeights.set(weighted, weights[t + 1]);
+        headTargets.set(weighted, tokens[target]);
+        headWeights.set(weighted, weights[target]);
         weighted++;
       }
     }

@@ -136,18 +136,19 @@ public final class BatchGradient implements AutoCloseable {
     List<Example> open = new ArrayList<>();
     int rows = 0;
     for (Example example : batch) {
-      if (example.rows() > shape.maxRows()) {
+      int more = shape.rowsOf(example.tokens().length);
+      if (more > shape.maxRows()) {
         throw new IllegalArgumentException(
             "an example is longer than the fixed maximum of " + shape.maxRows() + " tokens");
       }
       if (!open.isEmpty()
-          && (rows + example.rows() > shape.maxRows() || open.size() == shape.maxExamples())) {
+          && (rows + more > shape.maxRows() || open.size() == shape.maxExamples())) {
         groups.add(open);
         open = new ArrayList<>();
         rows = 0;
       }
       open.add(example);
-      rows += example.rows();
+      rows += more;
     }
     if (!open.isEmpty()) {
       groups.add(open);

@@ -14,11 +14,6 @@ public record Example(int[] tokens, int prefix) {
     }
   }
 
-  /** Rows that the example takes in a group. */
-  public int rows() {
-    return Math.max(0, tokens.length - 1);
-  }
-
   /** The shape only; the tokens may be private. */
   @Override
   public String toString() {

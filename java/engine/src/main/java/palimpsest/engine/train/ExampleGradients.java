@@ -1,13 +1,35 @@
 package palimpsest.engine.train;
 
+import palimpsest.engine.model.Adapter;
+import palimpsest.engine.model.BiasVectors;
+import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.SoftPrompt;
 import palimpsest.engine.model.TokenGroup;
+import palimpsest.engine.model.Trainable;
 import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
 
 /**
- * Per-example gradients of one way of tuning (adapters, all weights, a prompt), for one worker:
- * whole examples in, clipped integers out.
+ * Per-example gradients of one way of tuning, for one worker: whole examples in, clipped integers
+ * out.
  */
 public interface ExampleGradients {
+  /**
+   * Those of what a decoder is tuned by.
+   *
+   * @param maxRows the most rows of a group, virtual tokens of a soft prompt included
+   * @param maxExamples the most examples of a group
+   * @param arena holds all buffers
+   */
+  static ExampleGradients of(
+      Decoder decoder, Trainable tuned, int maxRows, int maxExamples, TensorArena arena) {
+    return switch (tuned) {
+      case Adapter adapter -> new LoraGradients(decoder, adapter, maxRows, maxExamples, arena);
+      case SoftPrompt prompt -> new PromptGradients(decoder, prompt, maxRows, maxExamples, arena);
+      case BiasVectors biases -> new BiasGradients(decoder, biases, maxRows, maxExamples, arena);
+    };
+  }
+
   /** The group to fill with examples before {@link #accumulate}. */
   TokenGroup group();
 

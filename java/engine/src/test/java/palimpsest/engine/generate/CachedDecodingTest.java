@@ -69,7 +69,7 @@ class CachedDecodingTest {
         } else {
           rowC = group.add(1, from, c, from, to);
         }
-        setting.decoder.decode(group, setting.adapter, activations);
+        setting.decoder.decode(group, setting.model.tuned(), activations);
         int[] all = IntStream.range(0, group.rows()).toArray();
         double[][] logits =
             TinySetting.values(setting.decoder.logits(all, 0, all.length, activations));

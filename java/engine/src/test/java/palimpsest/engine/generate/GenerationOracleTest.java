@@ -17,6 +17,7 @@ import palimpsest.engine.model.KeyValueCache;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.Stories260K;
 import palimpsest.engine.model.StreamGroup;
+import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.testing.Oracle;
@@ -47,7 +48,8 @@ class GenerationOracleTest {
     GenerationSettings greedy =
         new GenerationSettings(1, expected.length - 1, 0, 0, 1, 0, Set.of(), 1);
     try (Decoder decoder = decoder();
-        Generator generator = new Generator(decoder, null, new int[][] {{BEGIN}}, greedy)) {
+        Generator generator =
+            new Generator(TunedDecoder.of(decoder, null), new int[][] {{BEGIN}}, greedy)) {
       generator.generate(
           List.of(new Request(0, 0)),
           (index, position) -> 0,

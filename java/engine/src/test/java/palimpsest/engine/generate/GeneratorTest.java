@@ -61,8 +61,7 @@ class GeneratorTest {
   private static Map<Integer, Result> generate(
       TinySetting setting, GenerationSettings settings, List<Request> requests) {
     Map<Integer, Result> results = new TreeMap<>();
-    try (Generator generator =
-        new Generator(setting.decoder, setting.adapter, PREFIXES, settings)) {
+    try (Generator generator = new Generator(setting.model, PREFIXES, settings)) {
       generator.generate(
           requests, GeneratorTest::uniform, result -> results.put(result.index(), result));
     }
@@ -243,10 +242,10 @@ class GeneratorTest {
       assertThrows(IllegalArgumentException.class, () -> generate(setting, tooLong, requests(1)));
       assertThrows(
           IllegalArgumentException.class,
-          () -> new Generator(setting.decoder, null, new int[][] {{}}, settings(1, 1, 1, 0)));
+          () -> new Generator(setting.model.base(), new int[][] {{}}, settings(1, 1, 1, 0)));
       assertThrows(
           IllegalArgumentException.class,
-          () -> new Generator(setting.decoder, null, new int[][] {{67}}, settings(1, 1, 1, 0)));
+          () -> new Generator(setting.model.base(), new int[][] {{67}}, settings(1, 1, 1, 0)));
       assertTrue(generate(setting, settings(4, 2, 1, 0), List.of()).isEmpty());
     }
   }
@@ -285,8 +284,7 @@ class GeneratorTest {
   @Test
   void aFailureReachesTheCaller() {
     try (TinySetting setting = llama(new CpuKernels(DType.F32));
-        Generator generator =
-            new Generator(setting.decoder, setting.adapter, PREFIXES, settings(8, 2, 1, 0))) {
+        Generator generator = new Generator(setting.model, PREFIXES, settings(8, 2, 1, 0))) {
       List<Integer> seen = new ArrayList<>();
       IllegalStateException failure =
           assertThrows(

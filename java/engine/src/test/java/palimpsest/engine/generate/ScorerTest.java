@@ -64,7 +64,7 @@ class ScorerTest {
   void scoresAreThoseOfWholePasses(Kernels kernels) {
     List<int[]> continuations = continuations(60);
     try (TinySetting setting = llama(kernels);
-        Scorer scorer = new Scorer(setting.decoder, setting.adapter, 2)) {
+        Scorer scorer = new Scorer(setting.model, 2)) {
       double[] scores = scorer.score(CONTEXT, continuations);
       double tolerance =
           switch (kernels.compute()) {
@@ -87,8 +87,8 @@ class ScorerTest {
   void aScoreDoesNotDependOnWhatIsBesideIt(Kernels kernels) {
     List<int[]> continuations = continuations(400);
     try (TinySetting setting = llama(kernels);
-        Scorer one = new Scorer(setting.decoder, setting.adapter, 1);
-        Scorer three = new Scorer(setting.decoder, setting.adapter, 3)) {
+        Scorer one = new Scorer(setting.model, 1);
+        Scorer three = new Scorer(setting.model, 3)) {
       double[] scores = one.score(CONTEXT, continuations);
       assertArrayEquals(
           scores, three.score(CONTEXT, continuations), 0.0, "three workers instead of one");
@@ -107,7 +107,7 @@ class ScorerTest {
     List<int[]> texts = continuations(30);
     int[][] prefixes = {{5}, CONTEXT, {66, 65, 64}};
     try (TinySetting setting = llama(new CpuKernels(DType.F32));
-        Scorer scorer = new Scorer(setting.decoder, setting.adapter, 2)) {
+        Scorer scorer = new Scorer(setting.model, 2)) {
       double[][] scores = scorer.score(texts, prefixes);
       for (int p = 0; p < prefixes.length; p++) {
         double[] column = scorer.score(prefixes[p], texts);
@@ -121,7 +121,7 @@ class ScorerTest {
   @Test
   void refusesWhatCannotBeScored() {
     try (TinySetting setting = llama(new ReferenceKernels());
-        Scorer scorer = new Scorer(setting.decoder, null, 1)) {
+        Scorer scorer = new Scorer(setting.model.base(), 1)) {
       List<int[]> fine = List.of(new int[] {1});
       assertThrows(IllegalArgumentException.class, () -> scorer.score(new int[] {}, fine));
       assertThrows(IllegalArgumentException.class, () -> scorer.score(new int[] {67}, fine));

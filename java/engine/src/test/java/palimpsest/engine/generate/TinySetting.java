@@ -9,41 +9,51 @@ import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
 import palimpsest.engine.model.Activations;
-import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.TokenGroup;
+import palimpsest.engine.model.Trainable;
+import palimpsest.engine.model.TunedDecoder;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.testing.TinyModels;
 
-/** A small random model with an adapter that matters, and its logits by whole forward passes. */
+/** A small random model with something tuned that matters, and its logits by whole passes. */
 final class TinySetting implements AutoCloseable {
+  /** Tokens that a text may have, virtual ones of a prompt not counted. */
   static final int POSITIONS = 64;
 
   final Kernels kernels;
   final Decoder decoder;
-  final Adapter adapter;
+  final TunedDecoder model;
   private final TensorArena arena = new TensorArena();
+  private final Trainable tuned;
   private final Activations activations;
   private final TokenGroup group;
 
+  /** With adapters on all linear layers. */
   TinySetting(Kernels kernels, DecoderConfig config, Path folder) {
+    this(kernels, config, folder, TuningMethod.Lora.of(3));
+  }
+
+  TinySetting(Kernels kernels, DecoderConfig config, Path folder, TuningMethod method) {
     this.kernels = kernels;
-    try (ModelFolder model = TinyModels.write(config, folder)) {
-      decoder = new Decoder(model, kernels, false, POSITIONS);
+    int rows = POSITIONS + method.promptTokens();
+    try (ModelFolder base = TinyModels.write(config, folder)) {
+      decoder = new Decoder(base, kernels, false, rows);
     }
-    adapter = new Adapter(config, 3, 6, Adapter.linearRoles(config), kernels, arena);
+    tuned = method.parameters(decoder, arena);
     SplittableRandom random = new SplittableRandom(5);
-    for (long i = 0; i < adapter.size(); i++) {
-      adapter.parameters().set(i, 0.15 * random.nextGaussian());
+    for (long i = 0; i < tuned.size(); i++) {
+      tuned.parameters().set(i, 0.15 * random.nextGaussian());
     }
-    adapter.pack();
-    activations =
-        new Activations(config, kernels, POSITIONS, POSITIONS, adapter.rank(), false, arena);
-    group = new TokenGroup(POSITIONS, 1, kernels.wide(), arena);
+    tuned.pack();
+    model = TunedDecoder.of(decoder, tuned);
+    activations = new Activations(config, kernels, rows, rows, tuned.rank(), false, arena);
+    group = new TokenGroup(rows, 1, tuned.prompt(), kernels.wide(), arena);
   }
 
   /** The reference, and the CPU library in both of its types. */
@@ -56,8 +66,9 @@ final class TinySetting implements AutoCloseable {
     group.clear();
     int[] closed = Arrays.copyOf(tokens, tokens.length + 1);
     group.add(closed, 0);
-    decoder.forward(group, adapter, activations);
-    int[] rows = IntStream.range(0, tokens.length).toArray();
+    decoder.forward(group, tuned, activations);
+    int first = tuned.prompt().length;
+    int[] rows = IntStream.range(first, first + tokens.length).toArray();
     return values(decoder.logits(rows, 0, rows.length, activations));
   }
 

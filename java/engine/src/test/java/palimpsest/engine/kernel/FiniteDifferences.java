@@ -6,7 +6,7 @@ import java.util.function.DoubleSupplier;
 import palimpsest.engine.tensor.Tensor;
 
 /** Checks analytic gradients of the float64 reference. */
-final class FiniteDifferences {
+public final class FiniteDifferences {
   private static final double STEP = 1e-5;
   private static final double RELATIVE = 1e-6;
 
@@ -18,7 +18,7 @@ final class FiniteDifferences {
    *
    * @param loss computed anew from the tensors at each call
    */
-  static void check(String what, DoubleSupplier loss, Tensor point, Tensor gradient) {
+  public static void check(String what, DoubleSupplier loss, Tensor point, Tensor gradient) {
     double scale = 0;
     for (long i = 0; i < gradient.size(); i++) {
       scale = Math.max(scale, Math.abs(gradient.get(i)));

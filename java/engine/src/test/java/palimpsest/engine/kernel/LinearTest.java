@@ -227,8 +227,12 @@ class LinearTest {
       Kernels kernels, Fixture fixture, int from, int to, Tensor... in) {
     Tensor dWeight = fixture.copy(in[2], kernels.wide());
     Tensor dBias = in[3] == null ? null : fixture.copy(in[3], kernels.wide());
-    kernels.linear().exampleGrad(in[0], in[1], from, to, dWeight, dBias);
-    return dBias == null ? new Tensor[] {dWeight} : new Tensor[] {dWeight, dBias};
+    kernels.linear().exampleGrad(in[0], in[1], from, to, dWeight);
+    if (dBias == null) {
+      return new Tensor[] {dWeight};
+    }
+    kernels.linear().biasExampleGrad(in[1], from, to, dBias);
+    return new Tensor[] {dWeight, dBias};
   }
 
   private static double[][] naiveExampleGrad(Arithmetic a, int from, int to, Tensor... in) {
@@ -396,6 +400,47 @@ class LinearTest {
         for (int i = 0; i < expected.length; i++) {
           assertEquals(expected[i], y.get(i), type.name());
         }
+      }
+    }
+  }
+
+  /**
+   * To the bit that of weights whose own bias has it; the layer that it came from stays as it was.
+   */
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void anAddedBiasIsPartOfTheLayers(Kernels kernels) {
+    try (Fixture fixture = new Fixture(kernels, 10)) {
+      Tensor x = fixture.compute(5, 18);
+      Tensor added = fixture.wide(53);
+      for (boolean own : new boolean[] {false, true}) {
+        Layer layer = Layer.of(fixture, 18, 53, own, 4);
+        LinearWeights base = layer.pack(kernels, fixture);
+        LoraFactors factors = layer.packAdapter(kernels, fixture);
+        Tensor u = fixture.compute(5, 4);
+        Tensor before = forward(kernels, fixture, base, factors, kernels.wide(), x, u, null);
+        LinearWeights biased = kernels.linear().withBias(base, fixture.arena());
+        for (double factor : new double[] {1, -3}) {
+          Tensor scaled = fixture.contiguous(added, kernels.wide());
+          Tensor sum = fixture.contiguous(added, DType.F64);
+          for (long p = 0; p < 53; p++) {
+            scaled.set(p, factor * added.get(p));
+            sum.set(p, (own ? layer.bias.get(p) : 0) + scaled.get(p));
+          }
+          kernels.linear().packBias(scaled, biased);
+          Layer whole = new Layer(layer.weight, sum, layer.a, layer.b);
+          LinearWeights expected = whole.pack(kernels, fixture);
+          for (Tensor start : new Tensor[] {null, fixture.wide(5, 53)}) {
+            assertArrayEquals(
+                array(forward(kernels, fixture, expected, factors, kernels.wide(), x, u, start)),
+                array(forward(kernels, fixture, biased, factors, kernels.wide(), x, u, start)));
+          }
+        }
+        Tensor after = forward(kernels, fixture, base, factors, kernels.wide(), x, u, null);
+        assertArrayEquals(array(before), array(after));
+        Tensor contiguous = fixture.contiguous(added, kernels.wide());
+        assertThrows(
+            IllegalArgumentException.class, () -> kernels.linear().packBias(contiguous, base));
       }
     }
   }

@@ -62,7 +62,10 @@ final class FullGradients implements ParameterGradients {
     for (int e = 0; e < examples.size(); e++) {
       Tensor weight = gradient(e, role, layer, false);
       Tensor bias = gradient(e, role, layer, true);
-      kernels.linear().exampleGrad(x, dy, group.rowStart(e), group.rowStart(e + 1), weight, bias);
+      kernels.linear().exampleGrad(x, dy, group.rowStart(e), group.rowStart(e + 1), weight);
+      if (bias != null) {
+        kernels.linear().biasExampleGrad(dy, group.rowStart(e), group.rowStart(e + 1), bias);
+      }
     }
   }
 
@@ -112,7 +115,7 @@ final class FullGradients implements ParameterGradients {
     for (int e = 0; e < examples.size(); e++) {
       long from = clampToChunk(group.headStart(e), first, h.rows());
       long to = clampToChunk(group.headStart(e + 1), first, h.rows());
-      kernels.linear().exampleGrad(h, dLogits, from, to, gradient(e, role, 0, false), null);
+      kernels.linear().exampleGrad(h, dLogits, from, to, gradient(e, role, 0, false));
     }
   }
 

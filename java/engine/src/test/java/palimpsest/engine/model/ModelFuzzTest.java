@@ -6,6 +6,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.SplittableRandom;
+import palimpsest.engine.kernel.reference.ReferenceKernels;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.weights.AtomicFiles;
@@ -30,6 +32,8 @@ class ModelFuzzTest extends FuzzTests {
     writeAdapter(adapter);
     byte[] config = Files.readAllBytes(adapter.resolve(AdapterFolder.CONFIG));
     byte[] weights = Files.readAllBytes(adapter.resolve(AdapterFolder.WEIGHTS));
+    Path prompt = tuned("prompt", new TuningMethod.Prompt(4));
+    Path bias = tuned("bias", new TuningMethod.Bias(EnumSet.of(Role.UP, Role.DOWN)));
     return List.of(
         FuzzFormat.of("config", this::config, ModelFileException.class)
             .from(json(TinyModels.llama(false)), json(TinyModels.gpt2()), json(TinyModels.gemma()))
@@ -44,6 +48,10 @@ class ModelFuzzTest extends FuzzTests {
                 header -> open(adapter, config, safetensors(header, numbers(weights))),
                 ModelFileException.class)
             .from(header(weights)),
+        tunedConfig("prompt-config", prompt),
+        tunedWeights("prompt-weights", prompt),
+        tunedConfig("bias-config", bias),
+        tunedWeights("bias-weights", bias),
         FuzzFormat.of("gguf-tokenizer", this::tokenizer, ModelFileException.class)
             .from(
                 "gpt2 smollm\n3 <|end|>\n1 a\n1 b\n1 Ġ\n1 ab\n1 Ġab\n\na b\nĠ ab",
@@ -68,6 +76,44 @@ class ModelFuzzTest extends FuzzTests {
               new AdapterFolder.Factors(
                   arena.allocate(DType.F32, RANK, Adapter.inputWidth(BASE, role)),
                   arena.allocate(DType.F32, Adapter.outputWidth(BASE, role), RANK)));
+    }
+  }
+
+  private Path tuned(String name, TuningMethod method) {
+    Path path = folder.resolve(name);
+    Path model = folder.resolve(name + "-model");
+    try (TensorArena arena = new TensorArena()) {
+      TinyModels.write(model, BASE, 1, arena);
+    }
+    try (ModelFolder base = ModelFolder.open(model);
+        TunedDecoder begun =
+            TunedDecoder.begin(base, new ReferenceKernels(), 4, method, new SplittableRandom(1))) {
+      begun.write(path, "base");
+    }
+    return path;
+  }
+
+  private FuzzFormat tunedConfig(String name, Path tuned) throws IOException {
+    byte[] weights = Files.readAllBytes(tuned.resolve(PeftFiles.WEIGHTS));
+    return FuzzFormat.of(name, file -> openTuned(tuned, file, weights), ModelFileException.class)
+        .from(Files.readAllBytes(tuned.resolve(PeftFiles.CONFIG)));
+  }
+
+  private FuzzFormat tunedWeights(String name, Path tuned) throws IOException {
+    byte[] config = Files.readAllBytes(tuned.resolve(PeftFiles.CONFIG));
+    byte[] weights = Files.readAllBytes(tuned.resolve(PeftFiles.WEIGHTS));
+    return FuzzFormat.of(
+            name,
+            header -> openTuned(tuned, config, safetensors(header, numbers(weights))),
+            ModelFileException.class)
+        .from(header(weights));
+  }
+
+  private static Object openTuned(Path tuned, byte[] config, byte[] weights) throws IOException {
+    Files.write(tuned.resolve(PeftFiles.CONFIG), config);
+    Files.write(tuned.resolve(PeftFiles.WEIGHTS), weights);
+    try (TunedFolder opened = TunedFolder.open(tuned, BASE)) {
+      return opened.method().parameterCount(BASE);
     }
   }
 

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Named;
@@ -22,10 +23,11 @@ import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.cpu.CpuLibrary;
 import palimpsest.engine.kernel.cpu.CpuTier;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
-import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.Trainable;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
@@ -34,13 +36,16 @@ import palimpsest.testing.TinyModels;
 
 /**
  * The premise of verified clipping: the integers of an example depend on the example, the weights
- * and public constants only, to the bit. Every provider, tier and model family, and a wide model
- * with long examples, where the CPU kernels cut a sum over inputs (1024 at a time) and one over
- * tokens (256 at a time) into pieces.
+ * and public constants only, to the bit. Every provider, tier, way of tuning and model family, and
+ * a wide model with long examples, where the CPU kernels cut a sum over inputs (1024 at a time) and
+ * one over tokens (256 at a time) into pieces.
  */
 class BatchInvarianceTest {
   private static final double CLIP = 0.5;
   private static final int BITS = 20;
+
+  private static final List<TuningMethod> METHODS =
+      List.of(TuningMethod.Lora.of(4), new TuningMethod.Prompt(5), new TuningMethod.Bias(Set.of()));
 
   @TempDir Path temporary;
 
@@ -60,7 +65,10 @@ class BatchInvarianceTest {
                   ? Stream.of(Named.of("wide", TinyModels.wide()))
                   : Stream.empty();
           return Stream.concat(models, wide)
-              .map(config -> Arguments.of(Named.of(kernels.name(), kernels), config));
+              .flatMap(config ->
+                  METHODS.stream()
+                      .map(method ->
+                          Arguments.of(Named.of(kernels.name(), kernels), config, method)));
         });
   }
 
@@ -71,25 +79,25 @@ class BatchInvarianceTest {
         : new int[] {2, 3, 18, 33, 65, 130, 1, 5};
   }
 
-  /** A model with an adapter, and examples of many lengths. */
+  /** A model that is tuned in some way, and examples of many lengths. */
   private final class Setting implements AutoCloseable {
     final Kernels kernels;
     final TensorArena arena = new TensorArena();
     final Decoder decoder;
-    final Adapter adapter;
+    final Trainable tuned;
     final List<Example> examples = new ArrayList<>();
 
-    Setting(Kernels kernels, DecoderConfig config) {
+    Setting(Kernels kernels, DecoderConfig config, TuningMethod method) {
       this.kernels = kernels;
       try (ModelFolder folder = TinyModels.write(config, temporary.resolve("model"))) {
         decoder = new Decoder(folder, kernels, true, config.contextLength());
       }
-      adapter = new Adapter(config, 4, 8, Adapter.linearRoles(config), kernels, arena);
+      tuned = method.parameters(decoder, arena);
       SplittableRandom random = new SplittableRandom(11);
-      for (long i = 0; i < adapter.size(); i++) {
-        adapter.parameters().set(i, 0.2 * random.nextGaussian());
+      for (long i = 0; i < tuned.size(); i++) {
+        tuned.parameters().set(i, 0.2 * random.nextGaussian());
       }
-      adapter.pack();
+      tuned.pack();
       for (int length : lengths(config)) {
         int[] tokens = random.ints(length, 0, config.vocabularySize()).toArray();
         examples.add(new Example(tokens, Math.min(length, random.nextInt(3))));
@@ -98,11 +106,20 @@ class BatchInvarianceTest {
 
     /** Rows of all examples together. */
     int rows() {
-      return examples.stream().mapToInt(Example::rows).sum();
+      return examples.stream().mapToInt(this::rows).sum();
+    }
+
+    int rows(Example example) {
+      int tokens = example.tokens().length;
+      return tokens < 2 ? 0 : tuned.prompt().length + tokens - 1;
     }
 
     int longest() {
-      return examples.stream().mapToInt(Example::rows).max().orElseThrow();
+      return examples.stream().mapToInt(this::rows).max().orElseThrow();
+    }
+
+    SmallGradients gradients(int rows, int examples, TensorArena holder) {
+      return (SmallGradients) ExampleGradients.of(decoder, tuned, rows, examples, holder);
     }
 
     /**
@@ -110,14 +127,13 @@ class BatchInvarianceTest {
      */
     List<long[]> integers(int rows, List<Example> group) {
       try (TensorArena scratch = new TensorArena()) {
-        LoraGradients gradients =
-            new LoraGradients(decoder, adapter, rows, Math.max(1, group.size()), scratch);
+        SmallGradients gradients = gradients(rows, Math.max(1, group.size()), scratch);
         gradients.poison();
         group.forEach(example -> gradients.group().add(example.tokens(), example.prefix()));
         gradients.compute();
         List<long[]> all = new ArrayList<>();
         for (int e = 0; e < group.size(); e++) {
-          ClippedSum sum = new ClippedSum(kernels, adapter.size(), CLIP, BITS, scratch);
+          ClippedSum sum = new ClippedSum(kernels, tuned.size(), CLIP, BITS, scratch);
           sum.add(gradients.gradient(e));
           assertEquals(0, sum.repaired(), "an exact norm needs no repair");
           assertEquals(0, sum.dropped());
@@ -146,12 +162,14 @@ class BatchInvarianceTest {
   @MethodSource("cases")
   @Tag("R09")
   @Tag("R34")
-  void anExamplesIntegersDoNotDependOnItsMates(Kernels kernels, DecoderConfig config) {
-    try (Setting setting = new Setting(kernels, config)) {
+  void anExamplesIntegersDoNotDependOnItsMates(
+      Kernels kernels, DecoderConfig config, TuningMethod method) {
+    try (Setting setting = new Setting(kernels, config, method)) {
       List<Example> examples = setting.examples;
       List<long[]> alone = new ArrayList<>();
       for (Example example : examples) {
-        alone.add(setting.integers(Math.max(1, example.rows()), List.of(example)).getFirst());
+        alone.add(
+            setting.integers(Math.max(1, setting.rows(example)), List.of(example)).getFirst());
       }
       assertTrue(
           Arrays.stream(alone.get(4)).anyMatch(z -> z != 0), "the comparison must be of something");
@@ -173,13 +191,14 @@ class BatchInvarianceTest {
   @ParameterizedTest
   @MethodSource("cases")
   @Tag("R35")
-  void aMateWithNonFiniteNumbersChangesNothing(Kernels kernels, DecoderConfig config) {
-    try (Setting setting = new Setting(kernels, config);
+  void aMateWithNonFiniteNumbersChangesNothing(
+      Kernels kernels, DecoderConfig config, TuningMethod method) {
+    try (Setting setting = new Setting(kernels, config, method);
         TensorArena scratch = new TensorArena()) {
       List<Example> pair = List.of(setting.examples.get(2), setting.examples.get(3));
       long[] alone = setting.integers(64, pair.subList(1, 2)).getFirst();
-      LoraGradients gradients = new LoraGradients(setting.decoder, setting.adapter, 64, 2, scratch);
-      ClippedSum sum = new ClippedSum(kernels, setting.adapter.size(), CLIP, BITS, scratch);
+      SmallGradients gradients = setting.gradients(64, 2, scratch);
+      ClippedSum sum = new ClippedSum(kernels, setting.tuned.size(), CLIP, BITS, scratch);
       // A weight of infinity makes the first example's loss gradient infinite or NaN throughout.
       int[] tokens = pair.getFirst().tokens();
       double[] weights = new double[tokens.length];
@@ -195,8 +214,9 @@ class BatchInvarianceTest {
   @ParameterizedTest
   @MethodSource("cases")
   @Tag("R05")
-  void workersAndMicroBatchesDoNotChangeTheSum(Kernels kernels, DecoderConfig config) {
-    try (Setting setting = new Setting(kernels, config)) {
+  void workersAndMicroBatchesDoNotChangeTheSum(
+      Kernels kernels, DecoderConfig config, TuningMethod method) {
+    try (Setting setting = new Setting(kernels, config, method)) {
       List<Example> batch = new ArrayList<>(setting.examples);
       batch.addAll(setting.examples);
       int longest = setting.longest();
@@ -211,8 +231,8 @@ class BatchInvarianceTest {
   @ParameterizedTest
   @MethodSource("cases")
   @Tag("R05")
-  void repeatedRunsGiveTheSameSum(Kernels kernels, DecoderConfig config) {
-    try (Setting setting = new Setting(kernels, config)) {
+  void repeatedRunsGiveTheSameSum(Kernels kernels, DecoderConfig config, TuningMethod method) {
+    try (Setting setting = new Setting(kernels, config, method)) {
       List<Example> batch = new ArrayList<>(setting.examples);
       batch.addAll(setting.examples);
       long[] expected = sum(setting, batch, 1, setting.longest(), 1);
@@ -231,9 +251,9 @@ class BatchInvarianceTest {
         BatchGradient gradient =
             new BatchGradient(
                 workers,
-                () -> new LoraGradients(setting.decoder, setting.adapter, rows, examples, arena),
-                () -> new ClippedSum(setting.kernels, setting.adapter.size(), CLIP, BITS, arena))) {
-      ClippedSum total = new ClippedSum(setting.kernels, setting.adapter.size(), CLIP, BITS, arena);
+                () -> setting.gradients(rows, examples, arena),
+                () -> new ClippedSum(setting.kernels, setting.tuned.size(), CLIP, BITS, arena))) {
+      ClippedSum total = new ClippedSum(setting.kernels, setting.tuned.size(), CLIP, BITS, arena);
       gradient.accumulate(batch, total);
       return values(total.sums());
     }

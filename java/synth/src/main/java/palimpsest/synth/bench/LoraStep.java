@@ -18,7 +18,7 @@ import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.BatchGradient;
 import palimpsest.engine.train.ClippedSum;
 import palimpsest.engine.train.Example;
-import palimpsest.engine.train.LoraGradients;
+import palimpsest.engine.train.ExampleGradients;
 import palimpsest.privacy.NoiseStream;
 import palimpsest.privacy.SecretKey;
 import palimpsest.synth.ExecutionSpec;
@@ -83,7 +83,7 @@ public final class LoraStep implements AutoCloseable {
     gradient =
         new BatchGradient(
             shape.workers,
-            () -> new LoraGradients(decoder, adapter, shape.groupRows, groupExamples, arena),
+            () -> ExampleGradients.of(decoder, adapter, shape.groupRows, groupExamples, arena),
             this::emptySum);
     batch = examples(config.vocabularySize(), random);
   }

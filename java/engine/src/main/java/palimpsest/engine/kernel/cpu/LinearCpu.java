@@ -57,8 +57,11 @@ final class LinearCpu implements Linear {
   /**
    * Packed copies of W: {@code forward} maps inputs to outputs, {@code backward} (or null) outputs
    * to inputs; the bias is padded to whole panels.
+   *
+   * @param base what it shares the copies with, if its bias is {@link #packBias}'s to set
    */
-  private record Packed(long in, long out, Tensor forward, Tensor backward, Tensor bias)
+  private record Packed(
+      long in, long out, Tensor forward, Tensor backward, Tensor bias, Packed base)
       implements LinearWeights {
     @Override
     public boolean hasBackward() {
@@ -177,12 +180,37 @@ final class LinearCpu implements Linear {
     Tensor packedBias = null;
     if (bias != null) {
       cpu.requireSame("outputs", out, bias.size());
-      packedBias = arena.allocate(DType.F32, packedForward.rows() * cpu.panelWidth());
+      packedBias = allocateBias(packedForward, arena);
       for (long i = 0; i < out; i++) {
         packedBias.set(i, bias.get(i));
       }
     }
-    return new Packed(in, out, packedForward, packedBackward, packedBias);
+    return new Packed(in, out, packedForward, packedBackward, packedBias, null);
+  }
+
+  /** Zeros for the outputs of all panels. */
+  private Tensor allocateBias(Tensor panels, TensorArena arena) {
+    return arena.allocate(DType.F32, panels.rows() * cpu.panelWidth());
+  }
+
+  @Override
+  public LinearWeights withBias(LinearWeights weights, TensorArena arena) {
+    Packed w = (Packed) weights;
+    return new Packed(w.in, w.out, w.forward, w.backward, allocateBias(w.forward, arena), w);
+  }
+
+  @Override
+  public void packBias(Tensor added, LinearWeights weights) {
+    Packed to = (Packed) weights;
+    Packed from = to.base;
+    if (from == null) {
+      throw new IllegalArgumentException("the weights were not made by withBias");
+    }
+    cpu.requireWide(added);
+    cpu.requireSame("outputs", from.out, added.size());
+    for (long i = 0; i < from.out; i++) {
+      to.bias.set(i, (from.bias == null ? 0 : from.bias.get(i)) + added.get(i));
+    }
   }
 
   @Override
@@ -252,9 +280,9 @@ final class LinearCpu implements Linear {
   }
 
   @Override
-  public void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight, Tensor dBias) {
+  public void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight) {
     cpu.requireCompute(x, dy);
-    cpu.requireWide(dWeight, dBias);
+    cpu.requireWide(dWeight);
     cpu.requireRange(from, to, Math.min(x.rows(), dy.rows()));
     cpu.requireSame("outputs", dy.cols(), dWeight.rows());
     cpu.requireSame("inputs", x.cols(), dWeight.cols());
@@ -275,13 +303,23 @@ final class LinearCpu implements Linear {
                   dWeight.stride(),
                   0,
                   1));
-      if (dBias != null) {
-        cpu.requireSame("outputs", dy.cols(), dBias.size());
-        cpu.check(
-            (int)
-                biasExampleGrad.invokeExact(
-                    dy.data(), dy.stride(), cpu.typeOf(dy), from, to, dy.cols(), dBias.data()));
-      }
+    } catch (Throwable t) {
+      throw CpuLibrary.rethrow(t);
+    }
+  }
+
+  @Override
+  public void biasExampleGrad(Tensor dy, long from, long to, Tensor dBias) {
+    cpu.requireCompute(dy);
+    cpu.requireWide(dBias);
+    Arguments.requireContiguous(dBias);
+    cpu.requireRange(from, to, dy.rows());
+    cpu.requireSame("outputs", dy.cols(), dBias.size());
+    try {
+      cpu.check(
+          (int)
+              biasExampleGrad.invokeExact(
+                  dy.data(), dy.stride(), cpu.typeOf(dy), from, to, dy.cols(), dBias.data()));
     } catch (Throwable t) {
       throw CpuLibrary.rethrow(t);
     }

@@ -22,8 +22,12 @@ final class LinearReference implements Linear {
   /** Rows of dx a task keeps while it walks the weights. */
   private static final int ROW_CHUNK = 8;
 
-  /** W [P, K] and its bias [P] or null, unrounded. */
-  private record Packed(Tensor values, double[] bias, boolean hasBackward)
+  /**
+   * W [P, K] and its bias [P] or null, unrounded.
+   *
+   * @param base what it shares the matrix with, if its bias is {@link #packBias}'s to set
+   */
+  private record Packed(Tensor values, double[] bias, boolean hasBackward, Packed base)
       implements LinearWeights {
     @Override
     public long in() {
@@ -44,7 +48,26 @@ final class LinearReference implements Linear {
       Check.vector("bias", bias, weight.rows());
     }
     Tensor copy = arena.allocate(weight.type(), weight.rows(), weight.cols()).copyFrom(weight);
-    return new Packed(copy, bias == null ? null : Rows.all(bias), backward);
+    return new Packed(copy, bias == null ? null : Rows.all(bias), backward, null);
+  }
+
+  @Override
+  public LinearWeights withBias(LinearWeights weights, TensorArena arena) {
+    Packed packed = Check.own("weights", weights, Packed.class);
+    return new Packed(packed.values, new double[(int) packed.out()], packed.hasBackward, packed);
+  }
+
+  @Override
+  public void packBias(Tensor added, LinearWeights weights) {
+    Packed to = Check.own("weights", weights, Packed.class);
+    Packed from = to.base;
+    if (from == null) {
+      throw new IllegalArgumentException("the weights were not made by withBias");
+    }
+    Check.vector("added", added, from.out());
+    for (int p = 0; p < to.bias.length; p++) {
+      to.bias[p] = (from.bias == null ? 0 : from.bias[p]) + added.get(p);
+    }
   }
 
   @Override
@@ -166,13 +189,10 @@ final class LinearReference implements Linear {
   }
 
   @Override
-  public void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight, Tensor dBias) {
+  public void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight) {
     Check.matrix("dy", dy, x.rows(), dWeight.rows());
     Check.matrix("dWeight", dWeight, dWeight.rows(), x.cols());
     Check.range(from, to, x.rows());
-    if (dBias != null) {
-      Check.vector("dBias", dBias, dy.cols());
-    }
     int in = Math.toIntExact(x.cols());
     int out = Math.toIntExact(dy.cols());
     int rows = (int) (to - from);
@@ -192,13 +212,19 @@ final class LinearReference implements Linear {
             Rows.add(dWeight, p, sum, 0);
           }
         });
-    if (dBias != null) {
-      double[] sum = new double[out];
-      for (int n = 0; n < rows; n++) {
-        Rows.axpy(1, dys, n * out, sum, 0, out);
-      }
-      Rows.addAll(dBias, sum);
+  }
+
+  @Override
+  public void biasExampleGrad(Tensor dy, long from, long to, Tensor dBias) {
+    Check.vector("dBias", dBias, dy.cols());
+    Check.range(from, to, dy.rows());
+    int out = Math.toIntExact(dy.cols());
+    double[] dys = Rows.range(dy, from, to);
+    double[] sum = new double[out];
+    for (int n = 0; n < to - from; n++) {
+      Rows.axpy(1, dys, n * out, sum, 0, out);
     }
+    Rows.addAll(dBias, sum);
   }
 
   @Override

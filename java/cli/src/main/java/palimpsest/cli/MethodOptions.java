@@ -1,0 +1,86 @@
+package palimpsest.cli;
+
+import java.util.Locale;
+import java.util.Set;
+import palimpsest.engine.model.Role;
+import palimpsest.engine.model.TuningMethod;
+import palimpsest.synth.text.InputException;
+import picocli.CommandLine.Option;
+
+/** Which parameters are trained; the same words in every command that trains or plans. */
+final class MethodOptions {
+  private static final int STANDARD_RANK = 8;
+  private static final int STANDARD_PROMPT = 40;
+
+  /** The ways of tuning. */
+  enum Method {
+    LORA,
+    PROMPT,
+    BIAS
+  }
+
+  @Option(
+      names = "--method",
+      defaultValue = "lora",
+      paramLabel = "METHOD",
+      description =
+          "What is trained: lora (adapters, the default), prompt (a soft prompt) or bias (bias vectors); see"
+              + " docs/methods.md.")
+  private Method method;
+
+  @Option(
+      names = "--rank",
+      paramLabel = "R",
+      description = "With lora: rank of the adapters (default " + STANDARD_RANK + ").")
+  private Integer rank;
+
+  @Option(
+      names = "--alpha",
+      paramLabel = "A",
+      description = "With lora: the adapters are scaled by alpha / rank (default 2 x rank).")
+  private Double alpha;
+
+  @Option(
+      names = "--targets",
+      paramLabel = "LAYERS",
+      split = ",",
+      description =
+          "With lora and bias: the linear layers that are tuned, such as query,value (default all): query, key,"
+              + " value or query_key_value, attention_output, gate, up, down.")
+  private Set<Role> targets;
+
+  @Option(
+      names = "--prompt-tokens",
+      paramLabel = "N",
+      description =
+          "With prompt: how many virtual tokens are trained (default " + STANDARD_PROMPT + ").")
+  private Integer promptTokens;
+
+  /**
+   * The method with its settings.
+   *
+   * @throws InputException if a setting of another method is given
+   */
+  TuningMethod method() {
+    refuse("--rank", rank != null && method != Method.LORA);
+    refuse("--alpha", alpha != null && method != Method.LORA);
+    refuse("--targets", targets != null && method == Method.PROMPT);
+    refuse("--prompt-tokens", promptTokens != null && method != Method.PROMPT);
+    Set<Role> layers = targets == null ? Set.of() : targets;
+    return switch (method) {
+      case LORA -> {
+        int r = rank == null ? STANDARD_RANK : rank;
+        yield new TuningMethod.Lora(r, alpha == null ? 2.0 * r : alpha, layers);
+      }
+      case PROMPT -> new TuningMethod.Prompt(promptTokens == null ? STANDARD_PROMPT : promptTokens);
+      case BIAS -> new TuningMethod.Bias(layers);
+    };
+  }
+
+  private void refuse(String option, boolean given) {
+    if (given) {
+      throw new InputException(
+          option + ": --method " + method.name().toLowerCase(Locale.ROOT) + " has no such setting");
+    }
+  }
+}

@@ -1,0 +1,31 @@
+package palimpsest.engine.train;
+
+import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.SoftPrompt;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+
+/**
+ * Per-example gradients of a soft prompt: those of the rows that its virtual tokens take in front
+ * of the example.
+ */
+final class PromptGradients extends SmallGradients {
+  private final SoftPrompt prompt;
+
+  PromptGradients(
+      Decoder decoder, SoftPrompt prompt, int maxRows, int maxExamples, TensorArena arena) {
+    super(decoder, prompt, maxRows, maxExamples, arena);
+    this.prompt = prompt;
+  }
+
+  @Override
+  public boolean reachesEmbedding() {
+    return true;
+  }
+
+  @Override
+  public void embedding(Tensor dx) {
+    Tensor ids = group().ids();
+    overExamples((flat, from, to) -> prompt.exampleGrad(ids, dx, from, to, flat));
+  }
+}

@@ -1,0 +1,234 @@
+package palimpsest.synth;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.FieldSource;
+import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.Role;
+import palimpsest.engine.model.TunedDecoder;
+import palimpsest.engine.model.TuningMethod;
+import palimpsest.engine.tensor.DType;
+import palimpsest.privacy.Ledger;
+import palimpsest.privacy.LedgerRecord;
+import palimpsest.synth.bench.RandomModel;
+import palimpsest.synth.text.InputException;
+
+/** The whole job in every way of tuning: one flag, one statement. */
+class MethodsTest {
+  static final List<TuningMethod> METHODS =
+      List.of(
+          TuningMethod.Lora.of(2),
+          new TuningMethod.Prompt(7),
+          new TuningMethod.Bias(Set.of()),
+          new TuningMethod.Bias(EnumSet.of(Role.DOWN)));
+
+  @TempDir Path folder;
+  private TinySetting setting;
+
+  @BeforeEach
+  void setUp() throws IOException {
+    setting = new TinySetting(folder);
+  }
+
+  private List<LedgerRecord> ledger() {
+    return Ledger.read(StateFolder.ledgers(setting.state()), "notes");
+  }
+
+  private static long steps(List<LedgerRecord> ledger) {
+    return ledger.stream().filter(LedgerRecord.Step.class::isInstance).count();
+  }
+
+  private JsonNode statement() throws IOException {
+    return new ObjectMapper().readTree(setting.out().resolve(Synthesis.STATEMENT_JSON).toFile());
+  }
+
+  /** What a run promises follows from its mechanism; the method stands beside it. */
+  @Test
+  void theStatementIsTheSameForEveryMethod() throws IOException {
+    List<List<String>> guarantees = new ArrayList<>();
+    for (TuningMethod method : METHODS) {
+      TinySetting own =
+          new TinySetting(Files.createDirectories(folder.resolve("run-" + guarantees.size())));
+      Synthesis.Outcome outcome = own.run(method, 4, 6, false, SynthesisListener.silent());
+      JsonNode statement =
+          new ObjectMapper().readTree(own.out().resolve(Synthesis.STATEMENT_JSON).toFile());
+      assertEquals(method.id(), statement.at("/made/method").asText());
+      List<String> guarantee = new ArrayList<>();
+      for (String field :
+          List.of(
+              "epsilon", "delta", "noiseMultiplier", "samplingThreshold", "steps", "clipNorm")) {
+        guarantee.add(statement.required(field).asText());
+      }
+      guarantee.add(outcome.statement().text().lines().findFirst().orElseThrow());
+      guarantees.add(guarantee);
+    }
+    assertEquals(1, guarantees.stream().distinct().count(), guarantees.toString());
+  }
+
+  @ParameterizedTest
+  @FieldSource("METHODS")
+  void writesWhatItTunedAndSamplesFromIt(TuningMethod method) throws IOException {
+    Synthesis.Outcome outcome = setting.run(method, 6, 8, false, SynthesisListener.silent());
+    assertEquals(6, steps(ledger()));
+    try (ModelFolder model = ModelFolder.open(setting.model())) {
+      assertEquals(
+          method.parameterCount(model.config()), statement().at("/made/parameters").asLong());
+      try (Kernels kernels = Synthesis.kernels(TinySetting.execution());
+          TunedDecoder begun = Synthesis.begin(outcome.plan(), model, kernels);
+          TunedDecoder tuned =
+              TunedDecoder.open(model, kernels, 64, setting.out().resolve(Synthesis.ADAPTER))) {
+        assertEquals(begun.tuned().method(), tuned.tuned().method());
+        for (long i = 0; i < tuned.tuned().size(); i++) {
+          assertTrue(
+              begun.tuned().parameters().get(i) != tuned.tuned().parameters().get(i),
+              "noise moves every parameter, and so does the update: " + i);
+        }
+      }
+    }
+    AdapterCard card = AdapterCard.read(setting.out().resolve(Synthesis.ADAPTER)).orElseThrow();
+    assertEquals(64, card.maxTokens());
+    assertEquals(outcome.statement().text(), card.statement());
+    try (TunedModel tuned =
+        new TunedModel(
+            setting.model(),
+            setting.out().resolve(Synthesis.ADAPTER),
+            card.labels(),
+            card.prompt(),
+            TinySetting.execution(),
+            card.maxTokens())) {
+      SamplingSettings more = new SamplingSettings(5, 1, 0, 1, 0.5, true, 1);
+      List<SyntheticRecord> records = tuned.sample(more, SynthesisListener.silent());
+      assertTrue(records.size() <= 5 && !records.isEmpty(), records.size() + " records");
+    }
+  }
+
+  @ParameterizedTest
+  @FieldSource("METHODS")
+  void anInterruptedRunGoesOnAndPaysForNoStepTwice(TuningMethod method) throws IOException {
+    assertThrows(Interruption.class, () -> setting.run(method, 5, 0, false, Interruption.after(2)));
+    assertEquals(2, steps(ledger()));
+    for (TuningMethod other : METHODS) {
+      if (!other.equals(method)) {
+        InputException refused =
+            assertThrows(
+                InputException.class,
+                () -> setting.run(other, 5, 0, true, SynthesisListener.silent()),
+                "another method is another run");
+        assertTrue(refused.getMessage().contains("other settings"), refused.getMessage());
+      }
+    }
+    setting.run(method, 5, 0, true, SynthesisListener.silent());
+    assertEquals(5, steps(ledger()));
+    assertEquals(method.id(), statement().at("/made/method").asText());
+  }
+
+  /** What the attack finds is {@code TextAuditTest}'s business: here it must run and not refute. */
+  @ParameterizedTest
+  @FieldSource("METHODS")
+  void theWholeJobCanBeAttacked(TuningMethod method) throws IOException {
+    Path temporary = Files.createDirectories(folder.resolve("temporary"));
+    try (ModelFolder model = ModelFolder.open(setting.model())) {
+      TextAudit.Result found =
+          new TextAudit(
+                  model,
+                  setting.source(),
+                  TinySetting.PROMPT,
+                  TinySetting.settings(RunSettings.Goal.of(2), 3, OptionalDouble.empty(), method),
+                  new SamplingSettings(20, 1, 0, 1, 0, false, 1),
+                  TinySetting.execution(),
+                  new TextAudit.Attack(50, 1, 0.05))
+              .run(temporary, SynthesisListener.silent());
+      assertFalse(found.refutesTheClaim(), found.toString());
+      assertTrue(found.texts() > 0);
+    }
+    try (Stream<Path> left = Files.list(temporary)) {
+      assertEquals(0, left.count());
+    }
+  }
+
+  private static RunSettings settings(TuningMethod method, OptionalDouble rate) {
+    return new RunSettings(
+        RunSettings.Goal.of(8),
+        5000,
+        96,
+        OptionalInt.empty(),
+        Duration.ofMinutes(10),
+        1,
+        method,
+        OptionalLong.empty(),
+        OptionalInt.empty(),
+        rate,
+        OptionalDouble.empty());
+  }
+
+  @Test
+  void aPlanKnowsItsMethod() {
+    DecoderConfig model = RandomModel.smollm2();
+    RunPlan lora = RunPlan.of(settings(TuningMethod.Lora.of(8), OptionalDouble.empty()), model);
+    RunPlan prompt =
+        RunPlan.of(settings(new TuningMethod.Prompt(40), OptionalDouble.empty()), model);
+    RunPlan bias =
+        RunPlan.of(settings(new TuningMethod.Bias(Set.of()), OptionalDouble.empty()), model);
+    assertEquals(2e-3, lora.tuning().learningRate());
+    assertEquals(2e-2, prompt.tuning().learningRate());
+    assertEquals(5e-3, bias.tuning().learningRate());
+    assertEquals(
+        0.1,
+        RunPlan.of(settings(new TuningMethod.Prompt(40), OptionalDouble.of(0.1)), model)
+            .tuning()
+            .learningRate());
+    assertEquals(96, lora.longestSequence());
+    assertEquals(136, prompt.longestSequence());
+    assertEquals(96, bias.longestSequence());
+    assertEquals(
+        lora.tokens() / (double) lora.mechanism().steps() / lora.mechanism().expectedBatch() + 40,
+        prompt.tokens() / (double) prompt.mechanism().steps() / prompt.mechanism().expectedBatch(),
+        0.01,
+        "virtual tokens are read and cost time");
+    assertEquals(23_040, new TuningMethod.Prompt(40).parameterCount(model));
+    assertEquals(155_520, new TuningMethod.Bias(Set.of()).parameterCount(model));
+    assertEquals(2_442_240, TuningMethod.Lora.of(8).parameterCount(model));
+  }
+
+  /** The fewer parameters, the less memory for gradients; a prompt makes sequences longer. */
+  @Test
+  void aMethodsMemoryIsItsOwn() {
+    DecoderConfig model = RandomModel.smollm2();
+    ExecutionSpec narrow = new ExecutionSpec(DType.BF16, 2, 96, 8, 64);
+    List<MemoryPlan> plans =
+        Stream.of(
+                TuningMethod.Lora.of(8),
+                new TuningMethod.Bias(Set.of()),
+                new TuningMethod.Prompt(40))
+            .map(method ->
+                MemoryPlan.of(
+                    RunPlan.of(settings(method, OptionalDouble.empty()), model), model, narrow))
+            .toList();
+    assertTrue(plans.get(0).gradients() > 10 * plans.get(1).gradients());
+    assertTrue(plans.get(1).gradients() > 5 * plans.get(2).gradients());
+    assertTrue(plans.get(2).activations() > plans.get(1).activations());
+  }
+}
