@@ -141,9 +141,7 @@ class ClippedExamplesTest {
     Tensor[] exact = fixture.exact(product.left, product.right);
     Tensor gradient =
         fixture.arena().allocate(DType.F64, product.left.cols(), product.right.cols());
-    Providers.REFERENCE
-        .linear()
-        .exampleGrad(exact[1], exact[0], 0, product.left.rows(), gradient);
+    Providers.REFERENCE.linear().exampleGrad(exact[1], exact[0], 0, product.left.rows(), gradient);
     double factor = examples.factors().get(0);
     for (int i = 0; i < z.length; i++) {
       double error = Math.abs(z[i] - factor * gradient.get(i));
