@@ -198,7 +198,7 @@ public final class NaiveKernels {
     }
 
     @Override
-    public long workspace(long rows, int examples, long left, long right) {
+    public long workspace(DType type, long rows, int examples, long left, long right) {
       return 0;
     }
 

@@ -20,6 +20,15 @@ public final class TinyModels {
 
   /** Llama's options with grouped heads: 2 layers, width 48, 3 heads on 1, vocabulary 67. */
   public static DecoderConfig llama() {
+    return llama(true);
+  }
+
+  /** The same with an output layer of its own. */
+  public static DecoderConfig untied() {
+    return llama(false);
+  }
+
+  private static DecoderConfig llama(boolean tied) {
     return new DecoderConfig(
         "llama",
         67,
@@ -31,7 +40,7 @@ public final class TinyModels {
         new DecoderConfig.FeedForwardOptions(80, Activation.Kind.SILU_GATED, false),
         new DecoderConfig.NormOptions(DecoderConfig.NormKind.RMSNORM, 1e-5, false, false),
         DecoderConfig.PositionOptions.rope(10_000, 16),
-        true,
+        tied,
         false,
         1,
         OptionalInt.empty(),

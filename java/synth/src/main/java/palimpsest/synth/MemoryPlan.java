@@ -26,7 +26,8 @@ public record MemoryPlan(long weights, long activations, long gradients, long ru
         TensorArena arena = new TensorArena()) {
       TuningMethod method = plan.tuning().method();
       int rows = execution.groupRows();
-      new Activations(model, kernels, rows, rows, method.rank(), true, arena);
+      new Activations(
+          model, kernels, rows, rows, method.rank(), Activations.Purpose.BACKWARD, arena);
       long perWorker = arena.bytes();
       long size = plan.parameters();
       long wide = kernels.wide().bytes() * size;

@@ -56,7 +56,14 @@ final class Prefixes {
     Decoder decoder = model.decoder();
     try (TensorArena arena = new TensorArena()) {
       Activations activations =
-          new Activations(decoder.config(), decoder.kernels(), rows, 1, model.rank(), false, arena);
+          new Activations(
+              decoder.config(),
+              decoder.kernels(),
+              rows,
+              1,
+              model.rank(),
+              Activations.Purpose.FORWARD,
+              arena);
       StreamGroup group = new StreamGroup(cache, rows, 1, arena);
       for (int i = first; i < tokens.length && !stop.getAsBoolean(); i += step) {
         if (length(i) > 0) {

@@ -71,7 +71,14 @@ final class ScoreWorker implements AutoCloseable {
     group = new StreamGroup(cache, rows, slots, buffers);
     int headRows = Math.min(rows, Activations.HEAD_ROWS);
     activations =
-        new Activations(decoder.config(), kernels, rows, headRows, model.rank(), false, buffers);
+        new Activations(
+            decoder.config(),
+            kernels,
+            rows,
+            headRows,
+            model.rank(),
+            Activations.Purpose.FORWARD,
+            buffers);
     targets = buffers.allocate(DType.I32, headRows);
     nll = buffers.allocate(kernels.wide(), headRows);
     lse = buffers.allocate(kernels.wide(), headRows);

@@ -78,7 +78,14 @@ final class StreamWorker {
     cache = new KeyValueCache(decoder.config(), streams, length, kernels, buffers);
     group = new StreamGroup(cache, streams, streams, buffers);
     activations =
-        new Activations(decoder.config(), kernels, streams, headRows, model.rank(), false, buffers);
+        new Activations(
+            decoder.config(),
+            kernels,
+            streams,
+            headRows,
+            model.rank(),
+            Activations.Purpose.FORWARD,
+            buffers);
     sampling = settings.sampling();
     draws = new double[headRows];
     drawn = new int[headRows];

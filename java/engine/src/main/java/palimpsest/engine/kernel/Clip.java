@@ -18,6 +18,28 @@ public interface Clip {
   }
 
   /**
+   * The share of integers over the bound that may enter: floor(2^(32 + bits) / ceil(sqrt(total))).
+   * Each times this over 2^32, toward zero, together have a norm of at most 2^bits.
+   *
+   * @param total sum of their squares, in (4^bits, 2^60]
+   */
+  static long share(long total, int bits) {
+    return (1L << (32 + bits)) / ceilSqrt(total);
+  }
+
+  /** The smallest s with s * s >= n, for n in [0, 2^60]. */
+  static long ceilSqrt(long n) {
+    long s = (long) Math.sqrt((double) n);
+    while (s * s < n) {
+      s++;
+    }
+    while (s > 0 && (s - 1) * (s - 1) >= n) {
+      s--;
+    }
+    return s;
+  }
+
+  /**
    * Squared L2 norm, summed in a fixed order in float64.
    *
    * @param gradient wide [P]

@@ -1,5 +1,6 @@
 package palimpsest.engine.kernel;
 
+import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
@@ -75,8 +76,10 @@ public interface Linear {
   /**
    * Numbers of scratch memory that {@link #exampleNorm} and {@link #accumulate} need for groups of
    * at most so many rows and examples, and products of at most {@code left x right}.
+   *
+   * @param type of the two, compute or wide
    */
-  long workspace(long rows, int examples, long left, long right);
+  long workspace(DType type, long rows, int examples, long left, long right);
 
   /**
    * Squared L2 norm of one example's {@code g = sum left[n] ⊗ right[n]} over n in [from, to), a
@@ -96,6 +99,8 @@ public interface Linear {
    * with g as in {@link #exampleNorm} and the rows of {@code more} added to it; {@code sums += z
    * ratio_e / 2^32}, toward zero, modulo 2^32; {@code total_e += sum z^2}.
    *
+   * @param left compute or wide [N, M]
+   * @param right of the same type [N, K]
    * @param starts I32 [E + 1], ascending
    * @param more what else the gradient consists of, where the weight is an embedding's table too;
    *     or null

@@ -40,6 +40,20 @@ public final class Activations {
     final Map<Role, Tensor> low = new EnumMap<>(Role.class);
   }
 
+  /** What the buffers are for. */
+  public enum Purpose {
+    /** Forward passes only. */
+    FORWARD,
+    /** Gradients that are used while a backward pass is at their place. */
+    BACKWARD,
+    /**
+     * Gradients that are used when the backward pass is over: the output gradient of every linear
+     * layer is kept where a forward buffer has just died, and those of the logits in memory of
+     * their own (book-keeping: Bu, Wang, Zha and Karypis 2023).
+     */
+    BOOK_KEEPING
+  }
+
   /** Rows of the output layer computed at a time: their logits stay in the last-level cache. */
   public static final int HEAD_ROWS = 96;
 
@@ -55,6 +69,10 @@ public final class Activations {
   final Tensor headMean;
   final Tensor headRstd;
   final Tensor logits;
+
+  /** Compute [maxHeadRows, V] for book-keeping, else null. */
+  final Tensor dLogits;
+
   final Tensor nll;
   final Tensor headLse;
   final Backward backward;
@@ -84,7 +102,7 @@ public final class Activations {
    * @param maxRows the most rows of a group
    * @param maxHeadRows the most rows that need logits
    * @param rank of the low-rank products that are kept, 0 for none
-   * @param withBackward keep what a backward pass needs
+   * @param purpose what is kept, and so how much memory it takes
    * @param arena holds everything
    */
   public Activations(
@@ -93,7 +111,7 @@ public final class Activations {
       int maxRows,
       int maxHeadRows,
       int rank,
-      boolean withBackward,
+      Purpose purpose,
       TensorArena arena) {
     this.maxRows = maxRows;
     this.arena = arena;
@@ -102,6 +120,7 @@ public final class Activations {
     long width = config.width();
     DecoderConfig.AttentionOptions attention = config.attention();
     boolean rope = config.position().kind() == DecoderConfig.PositionKind.ROPE;
+    boolean withBackward = purpose != Purpose.FORWARD;
     Block shared = null;
     for (int layer = 0; layer < config.layers(); layer++) {
       Block block = withBackward || shared == null ? block(config, kernels, rank) : shared;
@@ -117,6 +136,10 @@ public final class Activations {
     headRstd = make(wide, maxHeadRows);
     // Padding keeps rows of a large vocabulary from falling into the same cache sets.
     logits = make(wide, Math.min(HEAD_ROWS, maxHeadRows), config.vocabularySize() + HEAD_PADDING);
+    dLogits =
+        purpose == Purpose.BOOK_KEEPING
+            ? make(compute, maxHeadRows, config.vocabularySize())
+            : null;
     nll = make(wide, maxHeadRows);
     headLse = make(wide, maxHeadRows);
     backward = withBackward ? backward(config, kernels, maxHeadRows, rank, rope) : null;
@@ -135,16 +158,10 @@ public final class Activations {
     block.normed = make(compute, maxRows, width);
     block.mean = make(wide, maxRows);
     block.rstd = make(wide, maxRows);
-    if (attention.fused()) {
-      block.qkv = make(compute, maxRows, queries + 2 * keys);
-      block.query = block.qkv.columns(0, queries);
-      block.key = block.qkv.columns(queries, keys);
-      block.value = block.qkv.columns(queries + keys, keys);
-    } else {
-      block.query = make(compute, maxRows, queries);
-      block.key = make(compute, maxRows, keys);
-      block.value = make(compute, maxRows, keys);
-    }
+    block.qkv = make(compute, maxRows, queries + 2 * keys);
+    block.query = block.qkv.columns(0, queries);
+    block.key = block.qkv.columns(queries, keys);
+    block.value = block.qkv.columns(queries + keys, keys);
     block.attended = make(compute, maxRows, queries);
     block.lse = make(wide, maxRows, attention.heads());
     block.middle = make(wide, maxRows, width);
@@ -189,6 +206,47 @@ public final class Activations {
     b.dValueRounded = b.dQkv.columns(queries + keys, keys);
     b.dLow = rank > 0 ? make(compute, maxRows, rank) : null;
     return b;
+  }
+
+  /** Whether output gradients outlive the backward pass. */
+  boolean keepsOutputGradients() {
+    return dLogits != null;
+  }
+
+  /**
+   * Where the gradient at the output of a layer's last product goes, compute [maxRows, C]: for
+   * book-keeping the block above has just read its input for the last time.
+   */
+  Tensor dDown(int layer) {
+    Tensor dead = layer + 1 < blocks.size() ? blocks.get(layer + 1).input : residual;
+    return keepsOutputGradients() ? inPlaceOf(dead) : backward.dxRounded;
+  }
+
+  /** Likewise for what attention adds to the stream: the second norm has read its input. */
+  Tensor dAttentionOutput(int layer) {
+    return keepsOutputGradients() ? inPlaceOf(blocks.get(layer).middle) : backward.dxRounded;
+  }
+
+  /** Likewise for queries, keys and values, which attention has read. */
+  Tensor dQuery(int layer) {
+    return keepsOutputGradients() ? blocks.get(layer).query : backward.dQueryRounded;
+  }
+
+  Tensor dKey(int layer) {
+    return keepsOutputGradients() ? blocks.get(layer).key : backward.dKeyRounded;
+  }
+
+  Tensor dValue(int layer) {
+    return keepsOutputGradients() ? blocks.get(layer).value : backward.dValueRounded;
+  }
+
+  /** The three side by side, where one product makes them. */
+  Tensor dQkv(int layer) {
+    return keepsOutputGradients() ? blocks.get(layer).qkv : backward.dQkv;
+  }
+
+  private Tensor inPlaceOf(Tensor dead) {
+    return Tensor.of(dead.data(), blocks.getFirst().normed.type(), dead.rows(), dead.cols());
   }
 
   private Tensor make(DType type, long... shape) {

@@ -267,7 +267,7 @@ public final class Decoder implements AutoCloseable {
       int layer, int rows, Tensor positions, Trainable tuned, Activations a) {
     Block block = a.blocks.get(layer);
     Tensor x = rows(block.normed, rows);
-    if (block.qkv != null) {
+    if (config.attention().fused()) {
       linear(Role.QUERY_KEY_VALUE, layer, x, rows(block.qkv, rows), false, tuned, a);
       return;
     }
@@ -375,10 +375,7 @@ public final class Decoder implements AutoCloseable {
     for (int first = 0; first < weighted; first += Activations.HEAD_ROWS) {
       Tensor logits = headLosses(group, a, first);
       int count = (int) logits.rows();
-      Tensor dLogits =
-          Tensor.of(a.logits.data(), kernels.compute(), a.logits.rows(), a.logits.cols())
-              .rows(0, count)
-              .columns(0, config.vocabularySize());
+      Tensor dLogits = dLogits(a, first, count);
       kernels
           .crossentropy()
           .backward(
@@ -396,11 +393,24 @@ public final class Decoder implements AutoCloseable {
       gradients.headNorm(first, dNormed, x, meanOrNull(mean), rstd);
       normBackward(weights.finalNorm, dNormed, x, mean, rstd, dInput.rows(first, count));
     }
+    if (a.keepsOutputGradients()) {
+      gradients.outputLayer(rows(a.headNormed, weighted), rows(a.dLogits, weighted));
+    }
     Tensor dx = rows(a.backward.dx, group.rows());
     dx.data().asSlice(0, dx.size() * dx.type().bytes()).fill((byte) 0);
     for (int i = 0; i < weighted; i++) {
       dx.rows(group.headRow(i), 1).copyFrom(dInput.rows(i, 1));
     }
+  }
+
+  /** Over the logits, unless they are to outlive the pass. */
+  private Tensor dLogits(Activations a, int first, int count) {
+    if (a.keepsOutputGradients()) {
+      return a.dLogits.rows(first, count);
+    }
+    return Tensor.of(a.logits.data(), kernels.compute(), a.logits.rows(), a.logits.cols())
+        .rows(0, count)
+        .columns(0, config.vocabularySize());
   }
 
   private void normBackward(Norm norm, Tensor dy, Tensor x, Tensor mean, Tensor rstd, Tensor dx) {
@@ -446,7 +456,7 @@ public final class Decoder implements AutoCloseable {
     Block block = a.blocks.get(layer);
     Activations.Backward b = a.backward;
     Tensor dx = rows(b.dx, rows);
-    Tensor dy = rows(b.dxRounded, rows);
+    Tensor dy = rows(a.dDown(layer), rows);
     Tensor dActive = rows(b.dActive, rows);
     Tensor normed = rows(block.normedMiddle, rows);
     Tensor dNormed = rows(b.dNormed, rows);
@@ -482,7 +492,7 @@ public final class Decoder implements AutoCloseable {
     Block block = a.blocks.get(layer);
     Activations.Backward b = a.backward;
     Tensor dx = rows(b.dx, rows);
-    Tensor dy = rows(b.dxRounded, rows);
+    Tensor dy = rows(a.dAttentionOutput(layer), rows);
     Tensor dAttended = rows(b.dAttended, rows);
     kernels.linear().round(dx, dy);
     linearBackward(
@@ -504,9 +514,9 @@ public final class Decoder implements AutoCloseable {
       int layer, int rows, Tensor positions, Spans spans, Activations a) {
     Block block = a.blocks.get(layer);
     Activations.Backward b = a.backward;
-    Tensor dQuery = rows(b.dQueryRounded, rows);
-    Tensor dKey = rows(b.dKeyRounded, rows);
-    Tensor dValue = rows(b.dValueRounded, rows);
+    Tensor dQuery = rows(a.dQuery(layer), rows);
+    Tensor dKey = rows(a.dKey(layer), rows);
+    Tensor dValue = rows(a.dValue(layer), rows);
     boolean rope = b.dQuery != null;
     kernels
         .attention()
@@ -519,9 +529,9 @@ public final class Decoder implements AutoCloseable {
             rows(block.lse, rows),
             spans,
             shape(layer),
-            rope ? rows(b.dQuery, rows) : dQuery,
-            rope ? rows(b.dKey, rows) : dKey,
-            rope ? rows(b.dValue, rows) : dValue);
+            rows(rope ? b.dQuery : b.dQueryRounded, rows),
+            rows(rope ? b.dKey : b.dKeyRounded, rows),
+            rows(rope ? b.dValue : b.dValueRounded, rows));
     if (rope) {
       Rotation r = rotations.get(config.ropeBase(layer));
       DecoderConfig.AttentionOptions options = config.attention();
@@ -530,6 +540,8 @@ public final class Decoder implements AutoCloseable {
           .backward(rows(b.dQuery, rows), options.heads(), positions, r.cos, r.sin, dQuery);
       kernels.rope().backward(rows(b.dKey, rows), options.kvHeads(), positions, r.cos, r.sin, dKey);
       kernels.linear().round(rows(b.dValue, rows), dValue);
+    } else if (a.keepsOutputGradients()) {
+      rows(a.dQkv(layer), rows).copyFrom(rows(b.dQkv, rows));
     }
   }
 
@@ -541,12 +553,12 @@ public final class Decoder implements AutoCloseable {
     boolean below = layer > 0 || gradients.reachesEmbedding();
     Tensor normed = rows(block.normed, rows);
     Tensor dNormed = below ? rows(b.dNormed, rows) : null;
-    if (block.qkv != null) {
+    if (config.attention().fused()) {
       linearBackward(
           Role.QUERY_KEY_VALUE,
           layer,
           normed,
-          rows(b.dQkv, rows),
+          rows(a.dQkv(layer), rows),
           dNormed,
           false,
           tuned,
@@ -557,19 +569,19 @@ public final class Decoder implements AutoCloseable {
           Role.QUERY,
           layer,
           normed,
-          rows(b.dQueryRounded, rows),
+          rows(a.dQuery(layer), rows),
           dNormed,
           false,
           tuned,
           a,
           gradients);
       linearBackward(
-          Role.KEY, layer, normed, rows(b.dKeyRounded, rows), dNormed, true, tuned, a, gradients);
+          Role.KEY, layer, normed, rows(a.dKey(layer), rows), dNormed, true, tuned, a, gradients);
       linearBackward(
           Role.VALUE,
           layer,
           normed,
-          rows(b.dValueRounded, rows),
+          rows(a.dValue(layer), rows),
           dNormed,
           true,
           tuned,

@@ -5,7 +5,9 @@ import palimpsest.engine.tensor.Tensor;
 /**
  * What a backward pass hands out at each place that has parameters: the inputs and output gradients
  * from which an example's gradient follows. The tensors hold all rows of the group and are only
- * valid during the call. Which places are trained is the receiver's choice.
+ * valid during the call; where the activations are for {@linkplain Activations.Purpose#BOOK_KEEPING
+ * book-keeping}, those of linear layers, the output layer and the embedding stay as they are until
+ * the next pass. Which places are trained is the receiver's choice.
  */
 public interface ParameterGradients {
   /**
@@ -47,6 +49,14 @@ public interface ParameterGradients {
    * @param dLogits compute [R, V]
    */
   default void head(long first, Tensor h, Tensor dLogits) {}
+
+  /**
+   * All weighted rows of the output layer at once, where they stay as they are until the next pass.
+   *
+   * @param h compute [R, C]
+   * @param dLogits compute [R, V]
+   */
+  default void outputLayer(Tensor h, Tensor dLogits) {}
 
   /** The embedding: dx is wide [N, C], the gradient at its output. */
   default void embedding(Tensor dx) {}

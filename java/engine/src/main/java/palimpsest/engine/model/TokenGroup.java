@@ -156,7 +156,8 @@ public final class TokenGroup {
     return ids.reshape(rows);
   }
 
-  Tensor positions() {
+  /** The positions of the rows in their examples, I32 [rows]. */
+  public Tensor positions() {
     return positions.reshape(rows);
   }
 

@@ -34,6 +34,14 @@ public final class ClippedSum {
    * @param arena holds the sum
    */
   public ClippedSum(Kernels kernels, long size, double clipNorm, int gridBits, TensorArena arena) {
+    requireGrid(clipNorm, gridBits);
+    this.kernels = kernels;
+    this.clipNorm = clipNorm;
+    this.gridBits = gridBits;
+    sums = arena.allocate(DType.I64, size);
+  }
+
+  static void requireGrid(double clipNorm, int gridBits) {
     if (!(clipNorm > 0) || Double.isInfinite(clipNorm)) {
       throw new IllegalArgumentException(
           "the clip norm must be positive and finite, not " + clipNorm);
@@ -41,10 +49,17 @@ public final class ClippedSum {
     if (gridBits < 1 || gridBits > 24) {
       throw new IllegalArgumentException("the grid must have 1 to 24 bits, not " + gridBits);
     }
-    this.kernels = kernels;
-    this.clipNorm = clipNorm;
-    this.gridBits = gridBits;
-    sums = arena.allocate(DType.I64, size);
+  }
+
+  /**
+   * Grid steps a unit of an example's gradient: what brings its norm to C, if it is larger, a
+   * little less. A norm of 0 gives as if it were small; one that is not finite NaN, which drops the
+   * example.
+   */
+  static double factor(double normSquared, double clipNorm, int gridBits) {
+    double norm = Math.sqrt(normSquared);
+    double clip = norm * 0 == 0 ? Math.min(1, clipNorm / norm) : Double.NaN;
+    return clip * (1 - MARGIN) * ((1L << gridBits) / clipNorm);
   }
 
   /**
@@ -53,10 +68,7 @@ public final class ClippedSum {
    * @param gradient wide [P], all trained parameters of the example; overwritten
    */
   public void add(Tensor gradient) {
-    double norm = Math.sqrt(kernels.clip().exampleNorm(gradient));
-    // A norm of 0 gives 1; one that is not finite gives NaN, and the example is dropped.
-    double clip = norm * 0 == 0 ? Math.min(1, clipNorm / norm) : Double.NaN;
-    double factor = clip * (1 - MARGIN) * ((1L << gridBits) / clipNorm);
+    double factor = factor(kernels.clip().exampleNorm(gradient), clipNorm, gridBits);
     switch (kernels.clip().accumulate(gradient, factor, gridBits, sums)) {
       case Clip.Outcome.ACCEPTED -> {}
       case Clip.Outcome.REPAIRED -> repaired++;

@@ -45,7 +45,14 @@ abstract class SmallGradients implements ExampleGradients, ParameterGradients {
     Kernels kernels = decoder.kernels();
     group = new TokenGroup(maxRows, maxExamples, tuned.prompt(), kernels.wide(), arena);
     activations =
-        new Activations(decoder.config(), kernels, maxRows, maxRows, tuned.rank(), true, arena);
+        new Activations(
+            decoder.config(),
+            kernels,
+            maxRows,
+            maxRows,
+            tuned.rank(),
+            Activations.Purpose.BACKWARD,
+            arena);
     for (int e = 0; e < maxExamples; e++) {
       gradients.add(arena.allocate(kernels.wide(), tuned.size()));
     }

@@ -47,7 +47,8 @@ class CachedDecodingTest {
     c[25] = (a[25] + 1) % config.vocabularySize();
     try (TinySetting setting = new TinySetting(kernels, config, temporary.resolve("model"));
         TensorArena arena = new TensorArena()) {
-      Activations activations = new Activations(config, kernels, 64, 64, 3, false, arena);
+      Activations activations =
+          new Activations(config, kernels, 64, 64, 3, Activations.Purpose.FORWARD, arena);
       KeyValueCache cache = new KeyValueCache(config, 3, 40, kernels, arena);
       StreamGroup group = new StreamGroup(cache, 64, 3, arena);
       double[][] gotA = new double[40][];

@@ -80,7 +80,8 @@ class GenerationOracleTest {
   private static void assertLogits(JsonNode expected, Decoder decoder, int[] ids) {
     try (TensorArena arena = new TensorArena()) {
       Activations activations =
-          new Activations(decoder.config(), decoder.kernels(), 1, 1, 0, false, arena);
+          new Activations(
+              decoder.config(), decoder.kernels(), 1, 1, 0, Activations.Purpose.FORWARD, arena);
       KeyValueCache cache =
           new KeyValueCache(decoder.config(), 1, ids.length, decoder.kernels(), arena);
       StreamGroup group = new StreamGroup(cache, 1, 1, arena);

@@ -52,7 +52,9 @@ final class TinySetting implements AutoCloseable {
     }
     tuned.pack();
     model = TunedDecoder.of(decoder, tuned);
-    activations = new Activations(config, kernels, rows, rows, tuned.rank(), false, arena);
+    activations =
+        new Activations(
+            config, kernels, rows, rows, tuned.rank(), Activations.Purpose.FORWARD, arena);
     group = new TokenGroup(rows, 1, tuned.prompt(), kernels.wide(), arena);
   }
 

@@ -49,7 +49,10 @@ class ClippedExamplesTest {
     }
 
     Tensor workspace(Kernels kernels) {
-      long size = kernels.linear().workspace(left.rows(), examples(), left.cols(), right.cols());
+      long size =
+          kernels
+              .linear()
+              .workspace(left.type(), left.rows(), examples(), left.cols(), right.cols());
       return fixture.arena().allocate(kernels.wide(), size).fill(Double.NaN);
     }
 

@@ -121,7 +121,9 @@ class ForwardOracleTest {
     }
     try (TensorArena arena = new TensorArena();
         Decoder decoder = new Decoder(folder, kernels, false, longest)) {
-      Activations a = new Activations(decoder.config(), kernels, rows, rows, 0, false, arena);
+      Activations a =
+          new Activations(
+              decoder.config(), kernels, rows, rows, 0, Activations.Purpose.FORWARD, arena);
       TokenGroup group = new TokenGroup(rows, sequences.size(), kernels.wide(), arena);
       for (JsonNode sequence : sequences) {
         int[] ids = Oracle.ints(sequence.get("ids"));

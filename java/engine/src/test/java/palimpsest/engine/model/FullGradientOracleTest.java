@@ -72,7 +72,8 @@ class FullGradientOracleTest {
         group.add(Oracle.ints(example.get("ids")), 0);
       }
       Activations activations =
-          new Activations(folder.config(), kernels, rows, rows, 0, true, arena);
+          new Activations(
+              folder.config(), kernels, rows, rows, 0, Activations.Purpose.BACKWARD, arena);
       activations.poison();
       FullGradients gradients = new FullGradients(decoder, group, arena);
       decoder.forward(group, null, activations);

@@ -326,11 +326,13 @@ final class LinearCpu implements Linear {
   }
 
   @Override
-  public long workspace(long rows, int examples, long left, long right) {
-    int type = cpu.compute() == DType.BF16 ? 1 : 0;
+  public long workspace(DType type, long rows, int examples, long left, long right) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment floats = GuardedMemory.allocate(arena, Long.BYTES, Long.BYTES);
-      cpu.check((int) workspace.invokeExact(rows, examples, left, right, type, floats));
+      cpu.check(
+          (int)
+              workspace.invokeExact(
+                  rows, examples, left, right, type == DType.BF16 ? 1 : 0, floats));
       return floats.get(JAVA_LONG, 0);
     } catch (Throwable t) {
       throw CpuLibrary.rethrow(t);
@@ -374,7 +376,7 @@ final class LinearCpu implements Linear {
       EmbeddingRows more,
       Tensor sums,
       Tensor workspace) {
-    cpu.requireCompute(left, right);
+    cpu.requireType(left.type(), right);
     cpu.requireWide(examples.factors(), workspace);
     cpu.requireType(DType.I32, starts, sums);
     requireContiguous(starts, workspace);

@@ -99,7 +99,7 @@ final class ClipReference implements Clip {
    * most 2^bits. |z| F < 2^56 fits a long.
    */
   private static void shrink(Tensor gradient, long total, int bits) {
-    long ratio = (1L << (SHRINK_BITS + bits)) / ceilSqrt(total);
+    long ratio = Clip.share(total, bits);
     for (long i = 0; i < gradient.size(); i++) {
       gradient.set(i, share((long) gradient.get(i), ratio));
     }
@@ -114,17 +114,5 @@ final class ClipReference implements Clip {
   /** A total that was once above {@link #MAX_TOTAL} stays above it. */
   static long addTotal(long total, long square) {
     return total > MAX_TOTAL ? total : total + square;
-  }
-
-  /** The smallest s with s * s >= n, for n in [0, 2^60]. */
-  static long ceilSqrt(long n) {
-    long s = (long) Math.sqrt((double) n);
-    while (s * s < n) {
-      s++;
-    }
-    while (s > 0 && (s - 1) * (s - 1) >= n) {
-      s--;
-    }
-    return s;
   }
 }

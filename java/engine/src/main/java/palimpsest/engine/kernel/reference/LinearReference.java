@@ -228,7 +228,7 @@ final class LinearReference implements Linear {
   }
 
   @Override
-  public long workspace(long rows, int examples, long left, long right) {
+  public long workspace(DType type, long rows, int examples, long left, long right) {
     return 0;
   }
 

@@ -1,0 +1,108 @@
+package palimpsest.engine.model;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import palimpsest.engine.tensor.Tensor;
+
+/**
+ * Where each of a model's weights lies in one flat vector of all of them: the matrices in the order
+ * of the computation, each as its file has it, then the vectors (norms and biases), so that these
+ * are one piece. A tied output layer is the embedding and has no place of its own.
+ */
+public final class WeightLayout {
+  /**
+   * A matrix.
+   *
+   * @param inputMajor stored [in, out] (GPT-2's linear layers)
+   * @param offset of its first number
+   */
+  public record Matrix(
+      Role role, int layer, boolean inputMajor, long offset, long rows, long cols) {
+    /** As a view of a flat tensor. */
+    public Tensor of(Tensor flat) {
+      return Trainable.part(flat, offset, rows, cols);
+    }
+  }
+
+  /**
+   * A vector.
+   *
+   * @param bias the bias of its role, else the weight
+   * @param offset of its first number behind {@link WeightLayout#vectorsOffset}
+   */
+  public record Vector(Role role, int layer, boolean bias, long offset, long size) {
+    /** As a view of a flat tensor of the vectors alone. */
+    public Tensor of(Tensor vectors) {
+      return Trainable.part(vectors, offset, size);
+    }
+  }
+
+  private record Place(Role role, int layer, boolean bias) {}
+
+  private final List<Matrix> matrices = new ArrayList<>();
+  private final List<Vector> vectors = new ArrayList<>();
+  private final Map<Place, Matrix> matrixAt = new HashMap<>();
+  private final Map<Place, Vector> vectorAt = new HashMap<>();
+  private long matrixSize;
+  private long vectorSize;
+
+  /** All weights of a model of this configuration. */
+  public WeightLayout(DecoderConfig config) {
+    for (TensorNames.Slot slot : TensorNames.of(config).slots()) {
+      Place place = new Place(slot.role(), slot.layer(), slot.bias());
+      if (slot.shape().length == 1) {
+        Vector vector = new Vector(slot.role(), slot.layer(), slot.bias(), vectorSize, slot.size());
+        vectors.add(vector);
+        vectorAt.put(place, vector);
+        vectorSize += slot.size();
+      } else {
+        Matrix matrix =
+            new Matrix(
+                slot.role(),
+                slot.layer(),
+                slot.inputMajor(),
+                matrixSize,
+                slot.shape()[0],
+                slot.shape()[1]);
+        matrices.add(matrix);
+        matrixAt.put(place, matrix);
+        matrixSize += slot.size();
+      }
+    }
+  }
+
+  /** P, the number of weights. */
+  public long size() {
+    return matrixSize + vectorSize;
+  }
+
+  /** Where the vectors begin. */
+  public long vectorsOffset() {
+    return matrixSize;
+  }
+
+  /** Numbers in all vectors. */
+  public long vectorsSize() {
+    return vectorSize;
+  }
+
+  public List<Matrix> matrices() {
+    return List.copyOf(matrices);
+  }
+
+  public List<Vector> vectors() {
+    return List.copyOf(vectors);
+  }
+
+  /** The matrix of a role, or null. */
+  public Matrix matrix(Role role, int layer) {
+    return matrixAt.get(new Place(role, layer, false));
+  }
+
+  /** The norm's weight, norm's bias or layer's bias of a role, or null. */
+  public Vector vector(Role role, int layer, boolean bias) {
+    return vectorAt.get(new Place(role, layer, bias));
+  }
+}

@@ -1,0 +1,334 @@
+package palimpsest.engine.train;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import palimpsest.engine.kernel.ClippedExamples;
+import palimpsest.engine.kernel.EmbeddingRows;
+import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.model.Activations;
+import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.ParameterGradients;
+import palimpsest.engine.model.Role;
+import palimpsest.engine.model.TokenGroup;
+import palimpsest.engine.model.WeightLayout;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+
+/**
+ * Per-example gradients of all of a model's weights, none of which is ever held: one backward pass
+ * gives the norm of each example's gradient, place by place; what the weights' gradients follow
+ * from stays where it is, and becomes the clipped sum afterwards, tile by tile (book-keeping: Bu,
+ * Wang, Zha and Karypis 2023; with verified integers instead of floats, docs/privacy.md). A tied
+ * output layer and the embedding are one matrix with one contribution.
+ *
+ * <p>Vectors, of norms and biases, are few: an example's are held side by side.
+ */
+final class WeightGradients implements ParameterGradients {
+  private final DecoderConfig config;
+  private final Decoder decoder;
+  private final Kernels kernels;
+  private final WeightLayout layout;
+  private final TokenGroup group;
+  private final Activations activations;
+
+  /** Wide [E, vectors]: each example's gradients of all vectors. */
+  private final Tensor vectors;
+
+  /** Wide [E, 1] of ones: a vector's "product" is the vector. */
+  private final Tensor ones;
+
+  private final Tensor exampleStarts;
+  private final Tensor rowStarts;
+  private final Tensor headStarts;
+  private final Tensor sortedIds;
+  private final Tensor sortedRows;
+  private final Tensor counting;
+  private final Tensor workspace;
+  private final double[] norms;
+  private final Map<WeightLayout.Matrix, GradientProduct> products = new HashMap<>();
+  private Tensor h;
+  private Tensor dLogits;
+
+  /**
+   * @param maxRows the most rows of a group
+   * @param maxExamples the most examples of a group
+   * @param arena holds all buffers
+   */
+  WeightGradients(
+      Decoder decoder, WeightLayout layout, int maxRows, int maxExamples, TensorArena arena) {
+    this.decoder = decoder;
+    this.layout = layout;
+    config = decoder.config();
+    kernels = decoder.kernels();
+    group = new TokenGroup(maxRows, maxExamples, new int[0], kernels.wide(), arena);
+    activations =
+        new Activations(
+            config, kernels, maxRows, maxRows, 0, Activations.Purpose.BOOK_KEEPING, arena);
+    vectors = arena.allocate(kernels.wide(), maxExamples, layout.vectorsSize());
+    ones = arena.allocate(kernels.wide(), maxExamples, 1).fill(1);
+    exampleStarts = arena.allocate(DType.I32, maxExamples + 1);
+    rowStarts = arena.allocate(DType.I32, maxExamples + 1);
+    headStarts = arena.allocate(DType.I32, maxExamples + 1);
+    sortedIds = arena.allocate(DType.I32, maxRows);
+    sortedRows = arena.allocate(DType.I32, maxRows);
+    counting = arena.allocate(DType.I32, maxRows);
+    for (int row = 0; row < maxRows; row++) {
+      counting.set(row, row);
+    }
+    workspace = arena.allocate(kernels.wide(), workspaceSize(maxRows, maxExamples));
+    norms = new double[maxExamples];
+  }
+
+  private long workspaceSize(int maxRows, int maxExamples) {
+    long most =
+        kernels
+            .linear()
+            .workspace(kernels.wide(), maxExamples, maxExamples, 1, layout.vectorsSize());
+    for (WeightLayout.Matrix matrix : layout.matrices()) {
+      most =
+          Math.max(
+              most,
+              kernels
+                  .linear()
+                  .workspace(
+                      kernels.compute(), maxRows, maxExamples, matrix.rows(), matrix.cols()));
+    }
+    return Math.max(1, most);
+  }
+
+  /** The group to fill with examples before {@link #accumulate}. */
+  TokenGroup group() {
+    return group;
+  }
+
+  /** An empty sum of all weights. */
+  ProductSum emptySum(double clipNorm, int gridBits, TensorArena arena) {
+    List<Long> offsets = new ArrayList<>();
+    layout.matrices().forEach(matrix -> offsets.add(matrix.offset()));
+    offsets.add(layout.vectorsOffset());
+    return new ProductSum(offsets, layout.size(), clipNorm, gridBits, arena);
+  }
+
+  /**
+   * Takes the group through the model and back and adds each example's clipped gradient to the sum.
+   *
+   * @param examples with room for the group, on the sum's grid; overwritten
+   */
+  void accumulate(ProductSum sum, ClippedExamples examples) {
+    compute();
+    examples.begin(group.examples());
+    sum.add(products(), Arrays.copyOf(norms, group.examples()), examples);
+  }
+
+  /**
+   * Computes the squared norms of all examples of the group, and what their gradients follow from.
+   */
+  void compute() {
+    begin();
+    decoder.forward(group, null, activations);
+    decoder.backward(group, null, activations, this);
+    for (int e = 0; e < group.examples(); e++) {
+      norms[e] += kernels.clip().exampleNorm(vectors(e));
+    }
+  }
+
+  /** Squared norm of an example's whole gradient, after {@link #compute}. */
+  double norm(int example) {
+    return norms[example];
+  }
+
+  private void begin() {
+    products.clear();
+    Arrays.fill(norms, 0);
+    vectors.data().fill((byte) 0);
+    for (int e = 0; e <= group.examples(); e++) {
+      exampleStarts.set(e, e);
+      rowStarts.set(e, group.rowStart(e));
+      headStarts.set(e, group.headStart(e));
+    }
+  }
+
+  private Tensor vectors(int example) {
+    return vectors.rows(example, 1).reshape(layout.vectorsSize());
+  }
+
+  /** All parts, in the order of the layout. */
+  List<GradientProduct> products() {
+    List<GradientProduct> all = new ArrayList<>();
+    layout.matrices().forEach(matrix -> all.add(products.get(matrix)));
+    int count = group.examples();
+    all.add(
+        new GradientProduct(
+            layout.vectorsOffset(),
+            1,
+            layout.vectorsSize(),
+            (examples, sums) ->
+                kernels
+                    .linear()
+                    .accumulate(
+                        ones.rows(0, count),
+                        vectors.rows(0, count),
+                        exampleStarts,
+                        examples,
+                        null,
+                        sums,
+                        workspace)));
+    return all;
+  }
+
+  /** A matrix whose gradient is a product over the rows of each example. */
+  private void product(
+      WeightLayout.Matrix matrix, Tensor left, Tensor right, Tensor starts, EmbeddingRows more) {
+    for (int e = 0; e < group.examples(); e++) {
+      norms[e] +=
+          kernels
+              .linear()
+              .exampleNorm(left, right, starts.getLong(e), starts.getLong(e + 1), workspace);
+    }
+    products.put(
+        matrix,
+        new GradientProduct(
+            matrix.offset(),
+            matrix.rows(),
+            matrix.cols(),
+            (examples, sums) ->
+                kernels.linear().accumulate(left, right, starts, examples, more, sums, workspace)));
+  }
+
+  @Override
+  public void linear(Role role, int layer, Tensor x, Tensor dy, Tensor u, Tensor du) {
+    WeightLayout.Matrix matrix = layout.matrix(role, layer);
+    boolean inputMajor = matrix.inputMajor();
+    product(matrix, inputMajor ? x : dy, inputMajor ? dy : x, rowStarts, null);
+    WeightLayout.Vector bias = layout.vector(role, layer, true);
+    for (int e = 0; bias != null && e < group.examples(); e++) {
+      kernels
+          .linear()
+          .biasExampleGrad(dy, group.rowStart(e), group.rowStart(e + 1), bias.of(vectors(e)));
+    }
+  }
+
+  @Override
+  public void norm(Role role, int layer, Tensor dy, Tensor x, Tensor mean, Tensor rstd) {
+    for (int e = 0; e < group.examples(); e++) {
+      norm(e, role, layer, dy, x, mean, rstd, group.rowStart(e), group.rowStart(e + 1));
+    }
+  }
+
+  @Override
+  public void headNorm(long first, Tensor dy, Tensor x, Tensor mean, Tensor rstd) {
+    for (int e = 0; e < group.examples(); e++) {
+      long from = Math.clamp(group.headStart(e) - first, 0, dy.rows());
+      long to = Math.clamp(group.headStart(e + 1) - first, 0, dy.rows());
+      norm(e, Role.FINAL_NORM, 0, dy, x, mean, rstd, from, to);
+    }
+  }
+
+  private void norm(
+      int example,
+      Role role,
+      int layer,
+      Tensor dy,
+      Tensor x,
+      Tensor mean,
+      Tensor rstd,
+      long from,
+      long to) {
+    Tensor weight = layout.vector(role, layer, false).of(vectors(example));
+    if (mean == null) {
+      kernels.rmsnorm().exampleGrad(dy, x, rstd, from, to, weight);
+    } else {
+      Tensor bias = layout.vector(role, layer, true).of(vectors(example));
+      kernels.layernorm().exampleGrad(dy, x, mean, rstd, from, to, weight, bias);
+    }
+  }
+
+  @Override
+  public boolean reachesEmbedding() {
+    return true;
+  }
+
+  @Override
+  public void outputLayer(Tensor h, Tensor dLogits) {
+    this.h = h;
+    this.dLogits = dLogits;
+  }
+
+  @Override
+  public void embedding(Tensor dx) {
+    sortTokens();
+    EmbeddingRows tokens =
+        new EmbeddingRows(rowStarts, sortedIds, sortedRows, dx, config.embeddingScale());
+    WeightLayout.Matrix table = layout.matrix(Role.EMBEDDING, 0);
+    if (config.tiedHead()) {
+      product(table, dLogits, h, headStarts, tokens);
+      for (int e = 0; e < group.examples(); e++) {
+        norms[e] +=
+            kernels
+                .embedding()
+                .exampleNorm(
+                    tokens,
+                    e,
+                    dLogits,
+                    h,
+                    group.headStart(e),
+                    group.headStart(e + 1),
+                    table.rows());
+      }
+    } else {
+      product(layout.matrix(Role.HEAD, 0), dLogits, h, headStarts, null);
+      rowsOf(table, tokens);
+    }
+    WeightLayout.Matrix places = layout.matrix(Role.POSITIONS, 0);
+    if (places != null) {
+      // Each position stands once in an example, in order.
+      rowsOf(places, new EmbeddingRows(rowStarts, group.positions(), counting, dx, 1));
+    }
+  }
+
+  /** Within each example by token, then by row. */
+  private void sortTokens() {
+    Tensor ids = group.ids();
+    for (int e = 0; e < group.examples(); e++) {
+      int at = group.rowStart(e);
+      int[] rows =
+          IntStream.range(at, group.rowStart(e + 1))
+              .boxed()
+              .sorted(Comparator.comparingLong(row -> ids.getLong(row)))
+              .mapToInt(Integer::intValue)
+              .toArray();
+      for (int row : rows) {
+        sortedIds.set(at, ids.getLong(row));
+        sortedRows.set(at++, row);
+      }
+    }
+  }
+
+  /** A matrix whose gradient is rows of it. */
+  private void rowsOf(WeightLayout.Matrix matrix, EmbeddingRows rows) {
+    for (int e = 0; e < group.examples(); e++) {
+      norms[e] += kernels.embedding().exampleNorm(rows, e, null, null, 0, 0, matrix.rows());
+    }
+    products.put(
+        matrix,
+        new GradientProduct(
+            matrix.offset(),
+            matrix.rows(),
+            matrix.cols(),
+            (examples, sums) -> kernels.embedding().accumulate(rows, examples, sums)));
+  }
+
+  /** Fills all buffers with NaN, for tests: what a pass does not write must not be read. */
+  void poison() {
+    activations.poison();
+    vectors.fill(Double.NaN);
+    workspace.fill(Double.NaN);
+  }
+}

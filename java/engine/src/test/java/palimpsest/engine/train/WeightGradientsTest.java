@@ -1,0 +1,260 @@
+package palimpsest.engine.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.math.BigInteger;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Named;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import palimpsest.engine.kernel.ClippedExamples;
+import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.kernel.cpu.CpuKernels;
+import palimpsest.engine.kernel.cpu.CpuLibrary;
+import palimpsest.engine.kernel.cpu.CpuTier;
+import palimpsest.engine.kernel.reference.ReferenceKernels;
+import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.WeightLayout;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.TensorArena;
+import palimpsest.testing.TinyModels;
+
+/** Clipped sums of all weights' gradients, which are never held. */
+class WeightGradientsTest {
+  private static final double CLIP = 0.5;
+  private static final int BITS = 20;
+
+  @TempDir Path temporary;
+
+  static Stream<Arguments> cases() {
+    Stream<Kernels> cpu =
+        Stream.of(CpuTier.values())
+            .filter(CpuLibrary.get()::supports)
+            .flatMap(
+                tier -> Stream.of(DType.F32, DType.BF16).map(type -> new CpuKernels(tier, type)));
+    return Stream.concat(Stream.of(new ReferenceKernels()), cpu)
+        .flatMap(kernels ->
+            Stream.of(
+                    Named.of("llama", TinyModels.llama()),
+                    Named.of("llama, untied", TinyModels.untied()),
+                    Named.of("gpt2", TinyModels.gpt2()))
+                .map(config -> Arguments.of(Named.of(kernels.name(), kernels), config)));
+  }
+
+  /** A model, and examples of many lengths. */
+  private final class Setting implements AutoCloseable {
+    final Kernels kernels;
+    final TensorArena arena = new TensorArena();
+    final Decoder decoder;
+    final WeightLayout layout;
+    final List<Example> examples = new ArrayList<>();
+
+    Setting(Kernels kernels, DecoderConfig config) {
+      this.kernels = kernels;
+      layout = new WeightLayout(config);
+      try (ModelFolder folder = TinyModels.write(config, temporary.resolve("model"))) {
+        decoder = new Decoder(folder, kernels, true, config.contextLength());
+      }
+      SplittableRandom random = new SplittableRandom(11);
+      for (int length : new int[] {2, 3, 18, 33, 66, 1, 5}) {
+        int[] tokens = random.ints(length, 0, config.vocabularySize()).toArray();
+        examples.add(new Example(tokens, Math.min(length, random.nextInt(3))));
+      }
+    }
+
+    int rows() {
+      return examples.stream().mapToInt(WeightGradientsTest::rows).sum();
+    }
+
+    WeightGradients filled(List<Example> group, int rows) {
+      WeightGradients gradients =
+          new WeightGradients(decoder, layout, rows, Math.max(1, group.size()), arena);
+      gradients.poison();
+      group.forEach(example -> gradients.group().add(example.tokens(), example.prefix()));
+      return gradients;
+    }
+
+    ClippedExamples examples(int count) {
+      return new ClippedExamples(count, BITS, kernels.wide(), arena);
+    }
+
+    /** The sum over a group, all buffers NaN before the pass. */
+    ProductSum sum(List<Example> group, int rows) {
+      WeightGradients gradients = filled(group, rows);
+      ProductSum sum = gradients.emptySum(CLIP, BITS, arena);
+      gradients.accumulate(sum, examples(group.size()));
+      return sum;
+    }
+
+    @Override
+    public void close() {
+      decoder.close();
+      arena.close();
+    }
+  }
+
+  private static int rows(Example example) {
+    return Math.max(0, example.tokens().length - 1);
+  }
+
+  private static int[] integers(ProductSum sum) {
+    int[] z = new int[Math.toIntExact(sum.sums().size())];
+    for (int i = 0; i < z.length; i++) {
+      z[i] = (int) sum.sums().get(i);
+    }
+    return z;
+  }
+
+  private static BigInteger squares(int[] z) {
+    BigInteger sum = BigInteger.ZERO;
+    for (int value : z) {
+      sum = sum.add(BigInteger.valueOf((long) value * value));
+    }
+    return sum;
+  }
+
+  /** An exact norm needs no repair, and little is lost to it and to the grid. */
+  @ParameterizedTest
+  @MethodSource("cases")
+  @Tag("R07")
+  @Tag("R15")
+  void anExampleFillsTheBoundAndNoMore(Kernels kernels, DecoderConfig config) {
+    BigInteger bound = BigInteger.TWO.pow(2 * BITS);
+    try (Setting setting = new Setting(kernels, config)) {
+      for (Example example : setting.examples) {
+        WeightGradients gradients = setting.filled(List.of(example), 70);
+        ProductSum sum = gradients.emptySum(CLIP, BITS, setting.arena);
+        gradients.accumulate(sum, setting.examples(1));
+        assertEquals(0, sum.repaired(), "an exact norm needs no repair");
+        assertEquals(0, sum.dropped());
+        double norm = Math.sqrt(squares(integers(sum)).doubleValue());
+        assertTrue(squares(integers(sum)).compareTo(bound) <= 0);
+        double expected = Math.min(CLIP, Math.sqrt(gradients.norm(0))) / CLIP * (1 << BITS);
+        assertEquals(expected, norm, 1e-3 * (1 << BITS), "of " + example.tokens().length);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  @Tag("R12")
+  @Tag("R34")
+  void anExamplesIntegersDoNotDependOnItsMates(Kernels kernels, DecoderConfig config) {
+    try (Setting setting = new Setting(kernels, config)) {
+      List<int[]> alone = new ArrayList<>();
+      for (Example example : setting.examples) {
+        alone.add(integers(setting.sum(List.of(example), Math.max(1, rows(example)))));
+      }
+      assertTrue(Arrays.stream(alone.get(4)).anyMatch(z -> z != 0), "of something");
+      int[] all = new int[alone.getFirst().length];
+      for (int[] z : alone) {
+        Arrays.setAll(all, i -> all[i] + z[i]);
+      }
+      for (int shift = 0; shift < setting.examples.size(); shift++) {
+        List<Example> rotated = new ArrayList<>(setting.examples);
+        Collections.rotate(rotated, shift);
+        assertArrayEquals(all, integers(setting.sum(rotated, setting.rows() + 51 + shift)));
+        // Without its first: what is left is the others' alone.
+        Example left = rotated.removeFirst();
+        int[] without = integers(setting.sum(rotated, setting.rows() + 7));
+        int[] own = alone.get(setting.examples.indexOf(left));
+        for (int i = 0; i < all.length; i++) {
+          assertEquals(own[i], all[i] - without[i]);
+        }
+      }
+    }
+  }
+
+  /** The bound does not rest on the norm: it may be wrong by any factor, either way. */
+  @ParameterizedTest
+  @MethodSource("cases")
+  @Tag("R10")
+  void aWrongNormIsRepairedNotBelieved(Kernels kernels, DecoderConfig config) {
+    BigInteger bound = BigInteger.TWO.pow(2 * BITS);
+    try (Setting setting = new Setting(kernels, config)) {
+      List<Example> group = setting.examples.subList(2, 5);
+      WeightGradients gradients = setting.filled(group, 150);
+      gradients.compute();
+      double[] right = {gradients.norm(0), gradients.norm(1), gradients.norm(2)};
+      for (double wrong : new double[] {1 / 9.0, 9, 1e-12, 0, 1e30}) {
+        for (int e = 0; e < 3; e++) {
+          double[] norms = right.clone();
+          norms[e] *= wrong;
+          ProductSum sum = gradients.emptySum(1e-3, BITS, setting.arena);
+          ProductSum others = gradients.emptySum(1e-3, BITS, setting.arena);
+          ClippedExamples examples = setting.examples(3);
+          examples.begin(3);
+          sum.add(gradients.products(), norms, examples);
+          norms[e] = Double.NaN;
+          examples.begin(3);
+          others.add(gradients.products(), norms, examples);
+          assertEquals(wrong < 1 ? 1 : 0, sum.repaired() + sum.dropped());
+          int[] with = integers(sum);
+          int[] without = integers(others);
+          Arrays.setAll(with, i -> with[i] - without[i]);
+          assertTrue(squares(with).compareTo(bound) <= 0, "example " + e + ", " + wrong);
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  @Tag("R35")
+  @Tag("R42")
+  void anExampleThatIsNotFiniteContributesNothing(Kernels kernels, DecoderConfig config) {
+    try (Setting setting = new Setting(kernels, config)) {
+      Example broken = setting.examples.get(2);
+      Example sound = setting.examples.get(3);
+      int[] alone = integers(setting.sum(List.of(sound), 64));
+      WeightGradients gradients = setting.filled(List.of(), 64);
+      WeightGradients two =
+          new WeightGradients(setting.decoder, setting.layout, 64, 2, setting.arena);
+      double[] weights = new double[broken.tokens().length];
+      Arrays.fill(weights, Double.POSITIVE_INFINITY);
+      two.group().add(broken.tokens(), weights);
+      two.group().add(sound.tokens(), sound.prefix());
+      ProductSum sum = gradients.emptySum(CLIP, BITS, setting.arena);
+      two.accumulate(sum, setting.examples(2));
+      assertEquals(1, sum.dropped());
+      assertArrayEquals(alone, integers(sum));
+    }
+  }
+
+  /** What is in no product would be updated without having been clipped. */
+  @Test
+  @Tag("R28")
+  void aPartThatIsLeftOutIsRefused() {
+    Kernels kernels = new ReferenceKernels();
+    try (Setting setting = new Setting(kernels, TinyModels.llama())) {
+      WeightGradients gradients = setting.filled(setting.examples.subList(0, 1), 8);
+      gradients.compute();
+      ProductSum sum = gradients.emptySum(CLIP, BITS, setting.arena);
+      assertEquals(setting.layout.size(), sum.sums().size());
+      ClippedExamples examples = setting.examples(1);
+      examples.begin(1);
+      double[] norms = {1};
+      for (int left = 0; left < gradients.products().size(); left++) {
+        List<GradientProduct> some = new ArrayList<>(gradients.products());
+        some.remove(left);
+        assertThrows(IllegalStateException.class, () -> sum.add(some, norms, examples));
+      }
+      assertEquals(BigInteger.ZERO, squares(integers(sum)), "nothing has entered");
+    }
+  }
+}
