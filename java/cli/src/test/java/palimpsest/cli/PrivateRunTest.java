@@ -307,6 +307,26 @@ class PrivateRunTest {
     assertEquals(ExitCode.DONE, more.exitCode(), more.err());
   }
 
+  @Test
+  void calibratePlansTheSameRun() throws IOException {
+    String[] method = {"--method", "prompt", "--prompt-tokens", "5"};
+    List<String> words =
+        new ArrayList<>(List.of("calibrate", "--plan", "--json", "--epsilon", "8"));
+    words.addAll(List.of("--model", setting.model().toString(), "--max-tokens", "64"));
+    words.addAll(List.of("--size-bound", "100"));
+    words.addAll(List.of(method));
+    CommandLineRun plan = CommandLineRun.of(words.toArray(String[]::new));
+    assertEquals(ExitCode.DONE, plan.exitCode(), plan.err());
+    JsonNode planned = new ObjectMapper().readTree(plan.out());
+    assertEquals("prompt", planned.get("method").asText());
+    assertEquals(5 * 32, planned.get("parameters").asInt());
+    words.remove("--json");
+    words.addAll(List.of("--rank", "4"));
+    CommandLineRun refused = CommandLineRun.of(words.toArray(String[]::new));
+    assertEquals(ExitCode.BAD_INPUT, refused.exitCode(), refused.err());
+    assertEquals(1, refused.err().lines().count(), refused.err());
+  }
+
   @ParameterizedTest
   @CsvSource({
     "--method prompt --rank 4,--rank: --method prompt has no such setting",

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.OptionalDouble;
@@ -24,6 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.FieldSource;
+import palimpsest.engine.generate.Scorer;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
@@ -35,6 +37,7 @@ import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
 import palimpsest.synth.bench.RandomModel;
 import palimpsest.synth.text.InputException;
+import palimpsest.synth.text.Tokenizer;
 
 /** The whole job in every way of tuning: one flag, one statement. */
 class MethodsTest {
@@ -122,6 +125,37 @@ class MethodsTest {
       SamplingSettings more = new SamplingSettings(5, 1, 0, 1, 0.5, true, 1);
       List<SyntheticRecord> records = tuned.sample(more, SynthesisListener.silent());
       assertTrue(records.size() <= 5 && !records.isEmpty(), records.size() + " records");
+    }
+  }
+
+  /** Every method's update goes the right way: texts of the data become likelier. */
+  @ParameterizedTest
+  @FieldSource("METHODS")
+  void withoutNoiseItLearns(TuningMethod method) throws IOException {
+    TinySetting learner = TinySetting.learner(Files.createDirectories(folder.resolve("learner")));
+    RunSettings.Goal noiseless = RunSettings.Goal.of(Double.POSITIVE_INFINITY);
+    RunSettings settings = TinySetting.settings(noiseless, 60, OptionalDouble.empty(), method);
+    Synthesis.Outcome outcome = learner.run(settings, 0, false, SynthesisListener.silent());
+    try (ModelFolder model = ModelFolder.open(learner.model());
+        Kernels kernels = Synthesis.kernels(TinySetting.execution());
+        TunedDecoder begun = Synthesis.begin(outcome.plan(), model, kernels);
+        TunedDecoder tuned =
+            TunedDecoder.open(model, kernels, 64, learner.out().resolve(Synthesis.ADAPTER))) {
+      double before = meanScore(begun, model);
+      double after = meanScore(tuned, model);
+      assertTrue(after > 0.95 * before, method + ": " + before + " nats a text, then " + after);
+    }
+  }
+
+  /** Mean log-probability of texts like those of the data, behind a label's prompt. */
+  private static double meanScore(TunedDecoder tuned, ModelFolder model) {
+    Tokenizer tokenizer = Synthesis.tokenizer(model);
+    int[] prompt =
+        Synthesis.template(model, tokenizer, TinySetting.LABELS, TinySetting.PROMPT).prefix(0);
+    List<int[]> texts =
+        Stream.of(17, 404, 921).map(i -> tokenizer.encode("note number " + i)).toList();
+    try (Scorer scorer = new Scorer(tuned, 1)) {
+      return Arrays.stream(scorer.score(prompt, texts)).average().orElseThrow();
     }
   }
 
