@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
 import java.util.Random;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import palimpsest.engine.tensor.DType;
@@ -156,7 +155,6 @@ class ClippedExamplesTest {
   /** Taking out is exactly putting in, whatever the sums hold and however often they wrapped. */
   @ParameterizedTest
   @MethodSource(Providers.ALL)
-  @Tag("R07")
   void takingOutUndoesToTheBit(Kernels kernels) {
     try (Fixture fixture = new Fixture(kernels, 5)) {
       Product product = Product.of(fixture, 53, 64, 17, 1, 40);
@@ -257,7 +255,6 @@ class ClippedExamplesTest {
   /** Whoever stands beside an example, and whether they enter, its integers are the same. */
   @ParameterizedTest
   @MethodSource(Providers.ALL)
-  @Tag("R12")
   void examplesAreBatchInvariant(Kernels kernels) {
     for (int length : new int[] {1, 2, 3, 17}) {
       try (Fixture own = new Fixture(kernels, 9)) {
@@ -342,7 +339,6 @@ class ClippedExamplesTest {
   /** An embedding's norm counts what tokens of one id add up to, and a tied one the cross term. */
   @ParameterizedTest
   @MethodSource(Providers.ALL)
-  @Tag("R15")
   void theNormOfATiedTableIsThatOfTheSum(Kernels kernels) {
     for (int cols : new int[] {8, 53, 64}) {
       try (Fixture fixture = new Fixture(kernels, cols, cols == 53)) {
@@ -401,7 +397,6 @@ class ClippedExamplesTest {
   /** A tied table's two uses are added before anything is rounded: one contribution. */
   @ParameterizedTest
   @MethodSource(Providers.ALL)
-  @Tag("R15")
   void aTiedTableHasOneContribution(Kernels kernels) {
     try (Fixture fixture = new Fixture(kernels, 13)) {
       Product product = Product.of(fixture, 20, 53, 4, 9);

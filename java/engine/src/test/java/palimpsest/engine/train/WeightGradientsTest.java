@@ -134,8 +134,7 @@ class WeightGradientsTest {
    */
   @ParameterizedTest
   @MethodSource("cases")
-  @Tag("R07")
-  @Tag("R15")
+  @Tag("R28")
   void anExampleFillsTheBoundAndNoMore(Kernels kernels, DecoderConfig config) {
     int bits = 24;
     BigInteger bound = BigInteger.TWO.pow(2 * bits);
@@ -157,7 +156,6 @@ class WeightGradientsTest {
 
   @ParameterizedTest
   @MethodSource("cases")
-  @Tag("R12")
   @Tag("R34")
   void anExamplesIntegersDoNotDependOnItsMates(Kernels kernels, DecoderConfig config) {
     try (Setting setting = new Setting(kernels, config)) {
@@ -243,7 +241,6 @@ class WeightGradientsTest {
 
   /** What is in no product would be updated without having been clipped. */
   @Test
-  @Tag("R28")
   void aPartThatIsLeftOutIsRefused() {
     Kernels kernels = new ReferenceKernels();
     try (Setting setting = new Setting(kernels, TinyModels.llama())) {

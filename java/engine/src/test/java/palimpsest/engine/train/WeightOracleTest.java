@@ -96,6 +96,7 @@ class WeightOracleTest {
 
   @Test
   @Tag("R15")
+  @Tag("R40")
   void gpt2ByTheReference() {
     checkGpt2(new ReferenceKernels(), 1e-9);
   }
@@ -110,7 +111,7 @@ class WeightOracleTest {
   /** Every tensor's own norm, from the integers that entered of an example at the bound. */
   @ParameterizedTest
   @CsvSource({"F64", "F32"})
-  @Tag("R28")
+  @Tag("R07")
   void whatEntersOfEveryTensorIsItsGradient(DType compute) {
     JsonNode oracle = Oracle.read("capp_gpt2");
     Kernels kernels = compute == DType.F64 ? new ReferenceKernels() : new CpuKernels(compute);
@@ -177,7 +178,6 @@ class WeightOracleTest {
 
   @ParameterizedTest
   @CsvSource({"F32, 1e-4", "BF16, 2e-2"})
-  @Tag("R15")
   void smollm2(DType compute, double tolerance) {
     checkSmollm2(new CpuKernels(compute), tolerance, List.of(4, 3, 0));
   }
