@@ -133,16 +133,20 @@ double product(const Gradient& g, const T* left, int64_t left_ld, const T* right
 // Rows [from, to) of one id become one row of integers.
 void enter_row(const Gradient& g, int32_t from, int32_t to, float scale, const Examples& examples,
                int e, int32_t* sums) {
+  // 1024 squares of at most 2^48: the look at the total comes before anything can wrap.
+  constexpr int64_t kColumns = 1024;
   const Grid grid(examples.factors[e], examples.bits);
-  vl squares = {};
-  for_each_vector(g.cols, [&](int64_t at, auto n) {
-    vf x = zero();
-    for (int32_t i = from; i < to; i++) x = fma(splat(scale), load(g.row(i) + at, n), x);
-    const vi z = grid.integers(keep(x, n, zero()));
-    squares = add_squares(squares, z);
-    enter(z, examples.ratios[e], sums + at, n);
-  });
-  examples.totals[e] = add_total(examples.totals[e], sum(squares));
+  for (int64_t first = 0; first < g.cols; first += kColumns) {
+    vl squares = {};
+    for_each_vector(g.cols - first < kColumns ? g.cols - first : kColumns, [&](int64_t j, auto n) {
+      vf x = zero();
+      for (int32_t i = from; i < to; i++) x = fma(splat(scale), load(g.row(i) + first + j, n), x);
+      const vi z = grid.integers(keep(x, n, zero()));
+      squares = add_squares(squares, z);
+      enter(z, examples.ratios[e], sums + first + j, n);
+    });
+    examples.totals[e] = add_total(examples.totals[e], sum(squares));
+  }
 }
 
 }  // namespace
@@ -153,7 +157,8 @@ int embedding_example_norm(const int32_t* ids, const int32_t* rows, int32_t coun
                            int32_t type, int64_t vocabulary, int64_t from, int64_t to,
                            double* norm_squared) {
   PALIMPSEST_REQUIRE(count >= 0 && cols > 0 && values_ld >= cols);
-  PALIMPSEST_REQUIRE(all_below(ids, 0, count, vocabulary));
+  const int32_t starts[] = {0, count};
+  PALIMPSEST_REQUIRE(ascend(starts, 1, ids, vocabulary));
   const Gradient g{ids, rows, count, values, values_ld, cols};
   *norm_squared = (double)scale * (double)scale * norm(g);
   if (left == nullptr) return PALIMPSEST_OK;
@@ -171,9 +176,8 @@ int embedding_accumulate(const int32_t* starts, const int32_t* ids, const int32_
                          float scale, const float* factors, const int64_t* ratios, int32_t bits,
                          int64_t vocabulary, int32_t* sums, int64_t sums_ld, int64_t* totals) {
   PALIMPSEST_REQUIRE(count >= 0 && cols > 0 && values_ld >= cols && sums_ld >= cols);
-  PALIMPSEST_REQUIRE(bits >= 1 && bits <= kMaxBits && starts[0] >= 0);
-  for (int e = 0; e < count; e++) PALIMPSEST_REQUIRE(starts[e] <= starts[e + 1]);
-  PALIMPSEST_REQUIRE(all_below(ids, starts[0], starts[count], vocabulary));
+  PALIMPSEST_REQUIRE(bits >= 1 && bits <= kMaxBits);
+  PALIMPSEST_REQUIRE(ascend(starts, count, ids, vocabulary));
   const Gradient g{ids, rows, starts[count], values, values_ld, cols};
   const Examples examples{starts, count, factors, ratios, bits, totals};
   for (int e = 0; e < count; e++) {

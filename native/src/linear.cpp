@@ -434,9 +434,7 @@ int linear_accumulate(const void* a, int64_t a_ld, int64_t m, const void* b, int
   PALIMPSEST_REQUIRE(m > 0 && n > 0 && count >= 0 && a_ld >= m && b_ld >= n && sums_ld >= n);
   PALIMPSEST_REQUIRE(bits >= 1 && bits <= kMaxBits && ascend(starts, count));
   if (more != nullptr) {
-    PALIMPSEST_REQUIRE(more_ld >= n && ascend(more_starts, count));
-    for (int32_t i = more_starts[0]; i < more_starts[count]; i++)
-      PALIMPSEST_REQUIRE(more_ids[i] >= 0 && more_ids[i] < m && more_rows[i] >= 0);
+    PALIMPSEST_REQUIRE(more_ld >= n && ascend(more_starts, count, more_ids, m));
   }
   if (workspace_floats(type, starts[count] - starts[0], count, m, n) > floats)
     return fail(PALIMPSEST_WORKSPACE, "the workspace is too small for these examples");

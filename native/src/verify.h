@@ -46,6 +46,18 @@ inline int64_t add_total(int64_t total, uint64_t squares) {
   return total > kMaxTotal ? kMaxTotal + 1 : total;
 }
 
+// Whether the rows of each example's gradient of a table are there, in ascending order of their
+// ids: an id that came up twice apart would be two contributions to one row.
+inline bool ascend(const int32_t* starts, int32_t count, const int32_t* ids, int64_t vocabulary) {
+  bool good = starts[0] >= 0;
+  for (int e = 0; e < count && good; e++) {
+    good = starts[e] <= starts[e + 1];
+    for (int32_t i = starts[e]; i < starts[e + 1] && good; i++)
+      good = ids[i] >= 0 && ids[i] < vocabulary && (i == starts[e] || ids[i - 1] <= ids[i]);
+  }
+  return good;
+}
+
 // The examples of a group as a kernel that accumulates sees them: in rows [starts[e], starts[e+1])
 // is example e, whose numbers times its factor become integers and enter by its ratio.
 struct Examples {
@@ -62,15 +74,17 @@ struct Examples {
 // One vector of an example's integers into n of the sums.
 template <class N>
 PALIMPSEST_INLINE void enter(vi z, int64_t ratio, int32_t* sums, N n) {
+  // Unsigned, because sums wrap.
+  const vu before = (vu)load(sums, n);
   if (ratio == kWhole) {
-    store(sums, load(sums, n) + z, n);
+    store(sums, (vi)(before + (vu)z), n);
   } else if (ratio == -kWhole) {
-    store(sums, load(sums, n) - z, n);
+    store(sums, (vi)(before - (vu)z), n);
   } else {
     vi part = z;
     for (int i = 0; i < kWidth; i++)
       part[i] = static_cast<int32_t>(ratio < 0 ? -shrunk(z[i], -ratio) : shrunk(z[i], ratio));
-    store(sums, load(sums, n) + part, n);
+    store(sums, (vi)(before + (vu)part), n);
   }
 }
 

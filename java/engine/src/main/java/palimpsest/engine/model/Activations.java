@@ -189,7 +189,7 @@ public final class Activations {
     long keys = attention.keyWidth();
     Backward b = new Backward();
     b.dx = make(wide, maxRows, width);
-    b.dxRounded = make(compute, maxRows, width);
+    b.dxRounded = keepsOutputGradients() ? null : make(compute, maxRows, width);
     b.dHead = make(wide, Math.min(HEAD_ROWS, maxHeadRows), width);
     b.dHeadInput = make(wide, maxHeadRows, width);
     b.dNormed = make(wide, maxRows, width);
@@ -200,10 +200,12 @@ public final class Activations {
       b.dKey = make(wide, maxRows, keys);
       b.dValue = make(wide, maxRows, keys);
     }
-    b.dQkv = make(compute, maxRows, queries + 2 * keys);
-    b.dQueryRounded = b.dQkv.columns(0, queries);
-    b.dKeyRounded = b.dQkv.columns(queries, keys);
-    b.dValueRounded = b.dQkv.columns(queries + keys, keys);
+    if (!rope || !keepsOutputGradients()) {
+      b.dQkv = make(compute, maxRows, queries + 2 * keys);
+      b.dQueryRounded = b.dQkv.columns(0, queries);
+      b.dKeyRounded = b.dQkv.columns(queries, keys);
+      b.dValueRounded = b.dQkv.columns(queries + keys, keys);
+    }
     b.dLow = rank > 0 ? make(compute, maxRows, rank) : null;
     return b;
   }

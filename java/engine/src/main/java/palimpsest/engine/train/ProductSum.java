@@ -1,5 +1,6 @@
 package palimpsest.engine.train;
 
+import java.util.ArrayList;
 import java.util.List;
 import palimpsest.engine.kernel.Clip;
 import palimpsest.engine.kernel.ClippedExamples;
@@ -15,8 +16,12 @@ import palimpsest.engine.tensor.TensorArena;
  * whatever its float norm was said to be ({@code docs/privacy.md}, "Verified clipping").
  *
  * <p>One sum serves all workers: integers add in any order to the same bits, and each part of the
- * parameters is one worker's at a time. Sums wrap modulo 2^32, which is post-processing of sums
- * that do not.
+ * parameters is one worker's at a time. While an example is in and not yet verified, and for good
+ * after a failure meanwhile, the sum cannot be read.
+ *
+ * <p>Sums are modulo 2^32. That takes nothing from the guarantee if what is made of them is modulo
+ * 2^32 too: noise is added to the integers and the result taken as 32 bits, so that it is a
+ * function of the noisy sum that never wrapped. Read before that they have no bounded sensitivity.
  */
 public final class ProductSum {
   private final double clipNorm;
@@ -26,6 +31,9 @@ public final class ProductSum {
   private final List<Long> offsets;
   private long repaired;
   private long dropped;
+
+  /** Additions that have begun and not come to their end. */
+  private int unverified;
 
   /**
    * @param offsets where the parts of the parameters begin, ascending from 0: what every example's
@@ -63,6 +71,7 @@ public final class ProductSum {
       factors[e] = ClippedSum.factor(normsSquared[e], clipNorm, gridBits);
       examples.set(e, factors[e], ClippedExamples.WHOLE);
     }
+    begin();
     enter(products, examples);
     long[] shares = new long[factors.length];
     boolean all = true;
@@ -73,6 +82,16 @@ public final class ProductSum {
     if (!all) {
       repair(products, factors, shares, examples);
     }
+    end();
+  }
+
+  private synchronized void begin() {
+    unverified++;
+  }
+
+  /** Not reached by an addition that fails: what it left is unknown. */
+  private synchronized void end() {
+    unverified--;
   }
 
   /** What of an example may stay: all, a share, or nothing of one whose norm is not known. */
@@ -128,29 +147,42 @@ public final class ProductSum {
 
   private void requireAll(List<GradientProduct> products) {
     long end = 0;
-    boolean same = products.size() == offsets.size();
-    for (int i = 0; same && i < products.size(); i++) {
-      same = products.get(i).offset() == offsets.get(i) && offsets.get(i) == end;
-      end += products.get(i).size();
+    List<Long> given = new ArrayList<>();
+    for (GradientProduct product : products) {
+      if (product != null && product.offset() == end) {
+        given.add(end);
+        end += product.size();
+      }
     }
-    if (!same || end != sums.size()) {
+    if (!given.equals(offsets) || products.size() != offsets.size() || end != sums.size()) {
       throw new IllegalStateException("the products are not the trained parameters");
     }
   }
 
-  /** Back to zero. */
-  public void clear() {
+  /** Back to zero, also after a failure. */
+  public synchronized void clear() {
+    unverified = 0;
     sums.data().fill((byte) 0);
     repaired = 0;
     dropped = 0;
   }
 
-  /** The integers, I32 [P]. They are private until noise is added to them. */
-  public Tensor sums() {
+  /**
+   * The integers modulo 2^32, I32 [P]. They are private until noise is added to them.
+   *
+   * @throws IllegalStateException if an example is in that was not verified
+   */
+  public synchronized Tensor sums() {
+    if (unverified != 0) {
+      throw new IllegalStateException("the sum holds what was not verified; clear it");
+    }
     return sums;
   }
 
-  /** L2 sensitivity of {@link #sums} to adding or removing one example, in grid steps. */
+  /**
+   * L2 sensitivity to adding or removing one example, in grid steps, of the sums before they are
+   * taken modulo 2^32.
+   */
   public double sensitivity() {
     return 1L << gridBits;
   }

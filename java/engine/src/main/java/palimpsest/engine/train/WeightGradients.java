@@ -329,6 +329,7 @@ final class WeightGradients implements ParameterGradients {
   void poison() {
     activations.poison();
     vectors.fill(Double.NaN);
+    Arrays.fill(norms, Double.NaN);
     workspace.fill(Double.NaN);
   }
 }

@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import palimpsest.engine.kernel.reference.ReferenceKernels;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 
@@ -115,6 +116,63 @@ class ClippedExamplesTest {
     }
   }
 
+  /** A row of a table may be so wide that its squares alone would wrap. */
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void theTotalOfAWideRowDoesNotWrap(Kernels kernels) {
+    try (Fixture fixture = new Fixture(kernels, 3)) {
+      for (int cols : new int[] {28_672, 32_768, 65_536}) {
+        EmbeddingRows wide =
+            new EmbeddingRows(
+                integers(fixture, new int[] {0, 1}),
+                integers(fixture, new int[] {0}),
+                integers(fixture, new int[] {0}),
+                fixture.wide(1, cols).fill(1),
+                1);
+        ClippedExamples examples = new ClippedExamples(1, 24, kernels.wide(), fixture.arena());
+        examples.begin(1);
+        examples.set(0, 1e9, ClippedExamples.WHOLE);
+        kernels
+            .embedding()
+            .accumulate(wide, examples, fixture.arena().allocate(DType.I32, 1, cols));
+        assertTrue(examples.total(0) > ClippedExamples.MAX_TOTAL, cols + " columns");
+      }
+    }
+  }
+
+  /** One id in two places would be two contributions to one row of the table. */
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void idsThatDoNotAscendAreRefused(Kernels kernels) {
+    if (kernels.wide() == DType.F64 || kernels instanceof ReferenceKernels) {
+      return; // The reference adds them up first, in whatever order.
+    }
+    try (Fixture fixture = new Fixture(kernels, 4)) {
+      Product none = Product.of(fixture, 20, 8, 0, 0);
+      EmbeddingRows sound = rows(fixture, 8, 1);
+      EmbeddingRows apart =
+          new EmbeddingRows(
+              sound.starts(),
+              integers(fixture, new int[] {4, 7, 0, 3, 5, 3, 19}),
+              sound.rows(),
+              sound.values(),
+              1);
+      ClippedExamples examples = new ClippedExamples(2, BITS, kernels.wide(), fixture.arena());
+      examples.begin(2);
+      examples.set(1, 1, ClippedExamples.WHOLE);
+      Tensor sums = none.zeroSums();
+      assertThrows(
+          IllegalArgumentException.class, () -> none.accumulate(kernels, examples, apart, sums));
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> kernels.embedding().accumulate(apart, examples, sums));
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> kernels.embedding().exampleNorm(apart, 1, null, null, 0, 0, 20));
+      assertEquals(0, squares(integers(sums)));
+    }
+  }
+
   /** What is counted as an example's norm is that of the very integers that entered. */
   @ParameterizedTest
   @MethodSource(Providers.ALL)
@@ -161,7 +219,8 @@ class ClippedExamplesTest {
       Tensor sums = product.zeroSums();
       Random random = new Random(1);
       for (int i = 0; i < sums.size(); i++) {
-        sums.set(i, random.nextInt());
+        int[] starts = {Integer.MAX_VALUE, Integer.MIN_VALUE, random.nextInt()};
+        sums.set(i, starts[i % 3]);
       }
       int[] before = integers(sums);
       ClippedExamples in = product.examples(kernels, 3, ClippedExamples.WHOLE);

@@ -183,6 +183,73 @@ class WeightGradientsTest {
     }
   }
 
+  /** Nothing of a group stays for the next. */
+  @ParameterizedTest
+  @MethodSource("cases")
+  @Tag("R35")
+  void aGroupKnowsNothingOfTheOneBefore(Kernels kernels, DecoderConfig config) {
+    try (Setting setting = new Setting(kernels, config)) {
+      Example last = setting.examples.get(3);
+      int[] alone = integers(setting.sum(List.of(last), 70));
+      WeightGradients gradients = setting.filled(List.of(setting.examples.get(4)), 70);
+      gradients.accumulate(gradients.emptySum(CLIP, BITS, setting.arena), setting.examples(1));
+      gradients.group().clear();
+      gradients.group().add(last.tokens(), last.prefix());
+      ProductSum sum = gradients.emptySum(CLIP, BITS, setting.arena);
+      gradients.accumulate(sum, setting.examples(1));
+      assertArrayEquals(alone, integers(sum));
+    }
+  }
+
+  /** A total past 2^60 may be anything, so there is no share that is surely small enough. */
+  @ParameterizedTest
+  @MethodSource("cases")
+  void anExampleWhoseNormCannotBeKnownContributesNothing(Kernels kernels, DecoderConfig config) {
+    try (Setting setting = new Setting(kernels, config)) {
+      WeightGradients gradients = setting.filled(setting.examples.subList(3, 5), 120);
+      gradients.compute();
+      ProductSum sum = gradients.emptySum(1e-30, 24, setting.arena);
+      ProductSum other = gradients.emptySum(1e-30, 24, setting.arena);
+      ClippedExamples examples = new ClippedExamples(2, 24, kernels.wide(), setting.arena);
+      double[] norms = {0, gradients.norm(1)};
+      examples.begin(2);
+      sum.add(gradients.products(), norms, examples);
+      assertEquals(1, sum.dropped());
+      norms[0] = Double.NaN;
+      examples.begin(2);
+      other.add(gradients.products(), norms, examples);
+      assertArrayEquals(integers(other), integers(sum));
+    }
+  }
+
+  /** Between entering and being verified something may fail: then nobody gets to see the sum. */
+  @Test
+  void aSumThatFailedMidwayIsNotRead() {
+    Kernels kernels = new ReferenceKernels();
+    try (Setting setting = new Setting(kernels, TinyModels.llama())) {
+      WeightGradients gradients = setting.filled(setting.examples.subList(0, 1), 8);
+      gradients.compute();
+      ProductSum sum = gradients.emptySum(CLIP, BITS, setting.arena);
+      List<GradientProduct> failing = new ArrayList<>(gradients.products());
+      GradientProduct last = failing.removeLast();
+      failing.add(
+          new GradientProduct(
+              last.offset(),
+              last.rows(),
+              last.cols(),
+              (examples, sums) -> {
+                throw new IllegalArgumentException("midway");
+              }));
+      ClippedExamples examples = setting.examples(1);
+      examples.begin(1);
+      double[] norms = {gradients.norm(0)};
+      assertThrows(IllegalArgumentException.class, () -> sum.add(failing, norms, examples));
+      assertThrows(IllegalStateException.class, sum::sums);
+      sum.clear();
+      assertEquals(BigInteger.ZERO, squares(integers(sum)));
+    }
+  }
+
   /** The bound does not rest on the norm: it may be wrong by any factor, either way. */
   @ParameterizedTest
   @MethodSource("cases")

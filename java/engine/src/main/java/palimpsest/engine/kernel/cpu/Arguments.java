@@ -40,14 +40,14 @@ final class Arguments {
     }
   }
 
-  /** Requires the rows of {@code count} examples' gradients of a table with such columns. */
-  static void requireRows(CpuKernels cpu, EmbeddingRows rows, int count, long cols) {
+  /** Requires the rows of examples' gradients, [from, to), of a table with such columns. */
+  static void requireRows(CpuKernels cpu, EmbeddingRows rows, int from, int to, long cols) {
     cpu.requireType(DType.I32, rows.starts(), rows.ids(), rows.rows());
     cpu.requireWide(rows.values());
     requireContiguous(rows.starts(), rows.ids(), rows.rows());
     cpu.requireSame("columns", cols, rows.values().cols());
-    requireStarts(rows.starts(), count, Math.min(rows.ids().size(), rows.rows().size()));
-    for (long i = rows.starts().getLong(0); i < rows.starts().getLong(count); i++) {
+    requireStarts(rows.starts(), to, Math.min(rows.ids().size(), rows.rows().size()));
+    for (long i = rows.starts().getLong(from); i < rows.starts().getLong(to); i++) {
       if (rows.rows().getLong(i) < 0 || rows.rows().getLong(i) >= rows.values().rows()) {
         throw new IllegalArgumentException("a row of the embedding's gradient is not there");
       }

@@ -190,7 +190,7 @@ final class EmbeddingCpu implements Embedding {
       long from,
       long to,
       long vocabulary) {
-    Arguments.requireRows(cpu, rows, example + 1, rows.values().cols());
+    Arguments.requireRows(cpu, rows, example, example + 1, rows.values().cols());
     long first = rows.starts().getLong(example);
     int count = (int) (rows.starts().getLong(example + 1) - first);
     if (left != null) {
@@ -228,7 +228,7 @@ final class EmbeddingCpu implements Embedding {
 
   @Override
   public void accumulate(EmbeddingRows rows, ClippedExamples examples, Tensor sums) {
-    Arguments.requireRows(cpu, rows, examples.count(), sums.cols());
+    Arguments.requireRows(cpu, rows, 0, examples.count(), sums.cols());
     cpu.requireType(DType.I32, sums);
     cpu.requireWide(examples.factors());
     try {

@@ -384,7 +384,7 @@ final class LinearCpu implements Linear {
     cpu.requireSame("columns of sums", right.cols(), sums.cols());
     Arguments.requireStarts(starts, examples.count(), Math.min(left.rows(), right.rows()));
     if (more != null) {
-      Arguments.requireRows(cpu, more, examples.count(), sums.cols());
+      Arguments.requireRows(cpu, more, 0, examples.count(), sums.cols());
     }
     try {
       cpu.check(
