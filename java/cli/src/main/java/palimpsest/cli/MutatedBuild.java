@@ -30,7 +30,7 @@ import palimpsest.engine.weights.AtomicFiles;
  */
 final class MutatedBuild {
   /** Modules from the lowest up: each may use those before it. */
-  private static final List<String> MODULES = List.of("privacy", "engine", "synth", "cli");
+  static final List<String> MODULES = List.of("privacy", "engine", "synth", "cli");
 
   private static final String CLASS_PATH = "surefire.test.class.path";
   private static final String FLAGS = "palimpsest.test.flags";

@@ -117,7 +117,7 @@ final class MutatedTree implements AutoCloseable {
             mutation, outcome.verdict == Verdict.KILLED ? MutatedBuild.FAILS_ANYWAY : outcome.why);
       }
     }
-    for (String module : List.of("privacy", "engine", "synth", "cli")) {
+    for (String module : MutatedBuild.MODULES) {
       List<Mutation> compiled = new ArrayList<>();
       for (Mutation mutation : mutations) {
         if (mutation.module().equals(module) && MutatedBuild.canRun(mutation)) {

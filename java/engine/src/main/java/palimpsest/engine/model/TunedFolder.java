@@ -21,9 +21,9 @@ import palimpsest.engine.weights.Safetensors;
 
 /**
  * What was tuned, on disk: adapter_config.json and adapter_model.safetensors. Low-rank adapters and
- * soft prompts are in the formats of the PEFT library (LORA, PROMPT_TUNING) and load elsewhere. It
- * has none for bias vectors; theirs, PALIMPSEST_BIAS, follows its rules for names and targets
- * ({@code docs/methods.md}).
+ * soft prompts are in the formats of the PEFT library (LORA, PROMPT_TUNING). It has none for bias
+ * vectors; theirs, PALIMPSEST_BIAS, follows its rules for names and targets ({@code
+ * docs/methods.md}).
  *
  * <p>Opened, every tensor has been checked against the base model.
  */
