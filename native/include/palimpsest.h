@@ -10,7 +10,12 @@ extern "C" {
 #endif
 
 enum palimpsest_status { PALIMPSEST_OK = 0, PALIMPSEST_BAD_ARGUMENT = 1, PALIMPSEST_WORKSPACE = 2 };
-enum palimpsest_type { PALIMPSEST_F32 = 0, PALIMPSEST_BF16 = 1 };
+enum palimpsest_type {
+  PALIMPSEST_F32 = 0,
+  PALIMPSEST_BF16 = 1,
+  PALIMPSEST_I64 = 2,
+  PALIMPSEST_I32 = 3
+};
 enum palimpsest_tier {
   PALIMPSEST_PORTABLE = 0,
   PALIMPSEST_AVX2 = 1,

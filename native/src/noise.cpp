@@ -177,15 +177,15 @@ struct Range {
 };
 
 // Adds sign times the decided integers of one superblock to the part of sums that it covers, modulo
-// 2^64.
+// 2^64 or 2^32.
+template <typename Unsigned>
 void add_superblock(const Superblock& block, int64_t base, Range range, uint64_t sign,
-                    int64_t* sums) {
+                    Unsigned* sums) {
   int64_t from = base < range.first ? range.first : base;
   int64_t to = base + kSuperblock > range.end ? range.end : base + kSuperblock;
   for (int64_t e = from; e < to; e++) {
     uint64_t z = static_cast<uint64_t>(block.noise[e - base] & block.decided[e - base]);
-    int64_t* sum = sums + (e - range.first);
-    *sum = static_cast<int64_t>(static_cast<uint64_t>(*sum) + sign * z);
+    sums[e - range.first] += static_cast<Unsigned>(sign * z);
   }
 }
 
@@ -204,8 +204,9 @@ bool list_undecided(const Superblock& block, int64_t base, Range range, int64_t*
 //
 // Its stack and its registers hold the key, ChaCha20's state, its words and the integers. It is a
 // function of its own so that wipe_stack(), which starts where it started, covers all of them.
+template <typename Unsigned>
 __attribute__((noinline, zero_call_used_regs("used"))) bool accumulate(
-    Range range, const uint32_t* key, uint64_t step, double sigma_grid, int64_t* sums,
+    Range range, const uint32_t* key, uint64_t step, double sigma_grid, Unsigned* sums,
     int64_t* redo, int64_t redo_capacity, int64_t* redo_count) {
   Superblock block;
   int64_t start = range.first - range.first % kSuperblock;
@@ -240,16 +241,21 @@ __attribute__((noinline)) void wipe_stack() {
 // sums[i] += noise of element first_element + i of the step, wrapping. Elements whose rounding
 // needs more random bits are left alone and listed, by element number, in redo. If the list is too
 // small nothing is added. No random words stay on the stack.
-int noise_accumulate(int64_t* sums, int64_t count, int64_t first_element, const uint32_t* key,
-                     uint64_t step, double sigma_grid, int64_t* redo, int64_t redo_capacity,
-                     int64_t* redo_count) {
+int noise_accumulate(void* sums, int32_t sums_type, int64_t count, int64_t first_element,
+                     const uint32_t* key, uint64_t step, double sigma_grid, int64_t* redo,
+                     int64_t redo_capacity, int64_t* redo_count) {
   PALIMPSEST_REQUIRE(sums != nullptr && key != nullptr && redo_count != nullptr);
   PALIMPSEST_REQUIRE(redo != nullptr && redo_capacity >= 0);
   PALIMPSEST_REQUIRE(count >= 0 && count <= kMaxElements);
   PALIMPSEST_REQUIRE(first_element >= 0 && first_element <= kMaxElements - count);
   PALIMPSEST_REQUIRE(sigma_grid >= 0x1p-32 && sigma_grid <= 0x1p32);
-  bool done = accumulate({first_element, first_element + count}, key, step, sigma_grid, sums, redo,
-                         redo_capacity, redo_count);
+  PALIMPSEST_REQUIRE(sums_type == PALIMPSEST_I64 || sums_type == PALIMPSEST_I32);
+  Range range{first_element, first_element + count};
+  bool done = sums_type == PALIMPSEST_I64
+                  ? accumulate(range, key, step, sigma_grid, static_cast<uint64_t*>(sums), redo,
+                               redo_capacity, redo_count)
+                  : accumulate(range, key, step, sigma_grid, static_cast<uint32_t*>(sums), redo,
+                               redo_capacity, redo_count);
   wipe_stack();
   return done ? PALIMPSEST_OK
               : fail(PALIMPSEST_WORKSPACE, "more undecided elements than redo can hold");

@@ -11,12 +11,12 @@
 
 #include "palimpsest.h"
 
-#define NOISE_TIER(tier)                                                                        \
-  namespace palimpsest {                                                                        \
-  namespace tier {                                                                              \
-  int noise_accumulate(int64_t*, int64_t, int64_t, const uint32_t*, uint64_t, double, int64_t*, \
-                       int64_t, int64_t*);                                                      \
-  }                                                                                             \
+#define NOISE_TIER(tier)                                                                    \
+  namespace palimpsest {                                                                    \
+  namespace tier {                                                                          \
+  int noise_accumulate(void*, int32_t, int64_t, int64_t, const uint32_t*, uint64_t, double, \
+                       int64_t*, int64_t, int64_t*);                                        \
+  }                                                                                         \
   }
 NOISE_TIER(portable)
 NOISE_TIER(avx2)
@@ -80,8 +80,8 @@ void golden_integers(const Tier& tier, const uint32_t* key) {
   for (const Golden& g : kGolden) {
     std::vector<int64_t> z(g.count), redo(1024);
     int64_t left = -1;
-    int status =
-        tier.kernel(z.data(), g.count, g.first, key, g.step, g.sigma, redo.data(), 1024, &left);
+    int status = tier.kernel(z.data(), PALIMPSEST_I64, g.count, g.first, key, g.step, g.sigma,
+                             redo.data(), 1024, &left);
     check(status == PALIMPSEST_OK, tier.name, "status of a good call");
     check(left == static_cast<int64_t>(g.redo.size()), tier.name, "number of undecided elements");
     for (int64_t i = 0; i < left && i < static_cast<int64_t>(g.redo.size()); i++) {
@@ -97,22 +97,48 @@ void golden_integers(const Tier& tier, const uint32_t* key) {
 void any_split(const Tier& tier, const uint32_t* key) {
   std::vector<int64_t> whole(1000, INT64_MAX), parts(1000, INT64_MAX), redo(1000);
   int64_t left;
-  tier.kernel(whole.data(), 1000, 77, key, 9, 1e6, redo.data(), 1000, &left);
+  tier.kernel(whole.data(), PALIMPSEST_I64, 1000, 77, key, 9, 1e6, redo.data(), 1000, &left);
   for (int64_t from = 0, length = 1; from < 1000; from += length, length = 1 + (length * 7) % 190) {
     if (length > 1000 - from) length = 1000 - from;
-    tier.kernel(parts.data() + from, length, 77 + from, key, 9, 1e6, redo.data(), 1000, &left);
+    tier.kernel(parts.data() + from, PALIMPSEST_I64, length, 77 + from, key, 9, 1e6, redo.data(),
+                1000, &left);
   }
   check(whole == parts, tier.name, "any split of the range gives the same integers");
+}
+
+// Sums of 32 bits get the same integers modulo 2^32, also where the list is too small.
+void narrow_sums(const Tier& tier, const uint32_t* key) {
+  const int64_t count = 1 << 16;
+  std::vector<int64_t> wide(count, 1LL << 33), redo(1024);
+  std::vector<int32_t> narrow(count, INT32_MAX), expected(count);
+  int64_t left;
+  tier.kernel(wide.data(), PALIMPSEST_I64, count, 77, key, 9, 0x1p32, redo.data(), 1024, &left);
+  for (int64_t i = 0; i < count; i++)
+    expected[i] = static_cast<int32_t>(static_cast<uint32_t>(wide[i]) + INT32_MAX);
+  tier.kernel(narrow.data(), PALIMPSEST_I32, count, 77, key, 9, 0x1p32, redo.data(), 1024, &left);
+  check(narrow == expected, tier.name, "32-bit sums are the 64-bit ones modulo 2^32");
+  int64_t needed = 0;
+  std::vector<int32_t> large(1 << 20, 42), untouched(large);
+  tier.kernel(large.data(), PALIMPSEST_I32, 1 << 20, 0, key, 3, 0x1p32, redo.data(), 1024, &needed);
+  large = untouched;
+  int status = tier.kernel(large.data(), PALIMPSEST_I32, 1 << 20, 0, key, 3, 0x1p32, redo.data(),
+                           needed - 1, &left);
+  check(status == PALIMPSEST_WORKSPACE && large == untouched, tier.name,
+        "a list that is too small adds nothing to 32-bit sums");
+  check(tier.kernel(large.data(), PALIMPSEST_F32, 1, 0, key, 0, 1, redo.data(), 1, &left) ==
+            PALIMPSEST_BAD_ARGUMENT,
+        tier.name, "sums of another type are refused");
 }
 
 void too_small_a_list_adds_nothing(const Tier& tier, const uint32_t* key) {
   const int64_t count = 1 << 20;
   std::vector<int64_t> sums(count, 42), redo(1024), untouched(count, 42);
   int64_t needed, left;
-  tier.kernel(sums.data(), count, 0, key, 3, 0x1p32, redo.data(), 1024, &needed);
+  tier.kernel(sums.data(), PALIMPSEST_I64, count, 0, key, 3, 0x1p32, redo.data(), 1024, &needed);
   check(needed > 2, tier.name, "the widest noise leaves some elements undecided");
   sums = untouched;
-  int status = tier.kernel(sums.data(), count, 0, key, 3, 0x1p32, redo.data(), needed - 1, &left);
+  int status = tier.kernel(sums.data(), PALIMPSEST_I64, count, 0, key, 3, 0x1p32, redo.data(),
+                           needed - 1, &left);
   check(status == PALIMPSEST_WORKSPACE, tier.name, "status of a list that is too small");
   check(left == 0 && sums == untouched, tier.name, "a list that is too small adds nothing");
 }
@@ -120,7 +146,7 @@ void too_small_a_list_adds_nothing(const Tier& tier, const uint32_t* key) {
 void bad_arguments(const Tier& tier, const uint32_t* key) {
   int64_t sum = 5, redo = 0, left = 0;
   auto bad = [&](int64_t* s, int64_t count, int64_t first, const uint32_t* k, double sigma) {
-    int status = tier.kernel(s, count, first, k, 0, sigma, &redo, 1, &left);
+    int status = tier.kernel(s, PALIMPSEST_I64, count, first, k, 0, sigma, &redo, 1, &left);
     check(status == PALIMPSEST_BAD_ARGUMENT && sum == 5, tier.name, "a bad argument is refused");
   };
   bad(nullptr, 1, 0, key, 1);
@@ -181,7 +207,7 @@ void random_words_do_not_stay_on_the_stack(const Tier& tier, const uint32_t* key
   std::vector<uint32_t> stack(kStack / 4);
   int64_t left;
   paint_stack();
-  tier.kernel(noise.data(), 128, 0, key, 5, 0x1p30, redo.data(), 128, &left);
+  tier.kernel(noise.data(), PALIMPSEST_I64, 128, 0, key, 5, 0x1p30, redo.data(), 128, &left);
   copy_stack(stack.data());
   bool clean = true, painted = false;
   for (uint32_t word : stack) {
@@ -203,7 +229,7 @@ void time_it(const Tier& tier, const uint32_t* key) {
   double best = 1e9;
   for (int i = 0; i < 15; i++) {
     auto from = std::chrono::steady_clock::now();
-    tier.kernel(sums.data(), count, 0, key, i, 0x1p20, redo.data(), 1024, &left);
+    tier.kernel(sums.data(), PALIMPSEST_I64, count, 0, key, i, 0x1p20, redo.data(), 1024, &left);
     double ns =
         std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - from).count();
     best = ns / count < best ? ns / count : best;
@@ -233,6 +259,7 @@ int main() {
     }
     golden_integers(tier, key);
     any_split(tier, key);
+    narrow_sums(tier, key);
     too_small_a_list_adds_nothing(tier, key);
     bad_arguments(tier, key);
     random_words_do_not_stay_on_the_stack(tier, key);

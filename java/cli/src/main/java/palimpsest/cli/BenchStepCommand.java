@@ -7,15 +7,17 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.SplittableRandom;
 import palimpsest.engine.kernel.cpu.CpuKernels;
-import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.TunedDecoder;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.weights.AtomicFiles;
-import palimpsest.synth.bench.LoraStep;
 import palimpsest.synth.bench.Measurement;
 import palimpsest.synth.bench.RandomModel;
 import palimpsest.synth.bench.StepBenchmark;
+import palimpsest.synth.bench.TuningStep;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -34,10 +36,7 @@ final class BenchStepCommand extends BenchVerb {
 
   @Mixin private ModelOptions models;
 
-  /** What is trained. */
-  enum Method {
-    LORA
-  }
+  @Mixin private MethodOptions method;
 
   @Option(
       names = "--model",
@@ -47,25 +46,12 @@ final class BenchStepCommand extends BenchVerb {
   private String model;
 
   @Option(
-      names = "--method",
-      defaultValue = "lora",
-      description = "What is trained: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
-  private Method method;
-
-  @Option(
       names = "--length",
       split = ",",
       paramLabel = "T",
       defaultValue = "64,256",
       description = "Tokens an example (default: ${DEFAULT-VALUE}).")
   private int[] lengths;
-
-  @Option(
-      names = "--rank",
-      paramLabel = "R",
-      defaultValue = "8",
-      description = "Rank of the adapters (default: ${DEFAULT-VALUE}).")
-  private int rank;
 
   @Option(
       names = "--batch",
@@ -95,21 +81,21 @@ final class BenchStepCommand extends BenchVerb {
   @Override
   public Integer call() throws IOException {
     int longest = Arrays.stream(lengths).max().orElseThrow();
-    List<LoraStep.Shape> shapes = new ArrayList<>();
+    List<TuningStep.Shape> shapes = new ArrayList<>();
     for (int length : lengths) {
       shapes.add(shape(length));
     }
     Progress progress = progress("bench step", (long) rounds() * shapes.size());
     List<Measurement> measured = new ArrayList<>();
     try (CpuKernels kernels = new CpuKernels(compute.type());
-        Decoder decoder = open(kernels, longest);
+        TunedDecoder tuned = open(kernels, longest);
         progress) {
       for (int i = 0; i < shapes.size(); i++) {
         long before = (long) rounds() * i;
         measured.addAll(
             StepBenchmark.run(
                 model,
-                decoder,
+                tuned,
                 kernels,
                 shapes.get(i),
                 rounds(),
@@ -120,18 +106,20 @@ final class BenchStepCommand extends BenchVerb {
     return ExitCode.DONE;
   }
 
-  private LoraStep.Shape shape(int length) {
+  private TuningStep.Shape shape(int length) {
     int threads = workers == null ? Runtime.getRuntime().availableProcessors() : workers;
-    int rows = Math.max(groupRows, length);
-    int examples = batch != null ? batch : GROUPS_A_WORKER * threads * (rows / Math.max(1, length));
-    return new LoraStep.Shape(length, examples, rank, threads, rows);
+    TuningMethod tuning = method.method();
+    int longest = Math.max(1, length + tuning.promptTokens());
+    int rows = Math.max(groupRows, longest);
+    int examples = batch != null ? batch : GROUPS_A_WORKER * threads * (rows / longest);
+    return new TuningStep.Shape(length, examples, tuning, threads, rows);
   }
 
-  private Decoder open(CpuKernels kernels, int longest) throws IOException {
+  private TunedDecoder open(CpuKernels kernels, int longest) throws IOException {
     Optional<DecoderConfig> shape = RandomModel.named(model);
     if (shape.isEmpty()) {
       try (ModelFolder folder = ModelFolder.open(models.cache().resolve(model))) {
-        return new Decoder(folder, kernels, true, longest);
+        return begin(folder, kernels, longest);
       }
     }
     Path work = Files.createTempDirectory("palimpsest-bench");
@@ -139,10 +127,14 @@ final class BenchStepCommand extends BenchVerb {
       Path path = work.resolve(model);
       RandomModel.write(shape.get(), path, 1);
       try (ModelFolder folder = ModelFolder.open(path)) {
-        return new Decoder(folder, kernels, true, longest);
+        return begin(folder, kernels, longest);
       }
     } finally {
       AtomicFiles.deleteTree(work);
     }
+  }
+
+  private TunedDecoder begin(ModelFolder folder, CpuKernels kernels, int longest) {
+    return TunedDecoder.begin(folder, kernels, longest, method.method(), new SplittableRandom(1));
   }
 }

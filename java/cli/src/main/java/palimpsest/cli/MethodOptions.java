@@ -16,7 +16,8 @@ final class MethodOptions {
   enum Method {
     LORA,
     PROMPT,
-    BIAS
+    BIAS,
+    FULL
   }
 
   @Option(
@@ -24,8 +25,8 @@ final class MethodOptions {
       defaultValue = "lora",
       paramLabel = "METHOD",
       description =
-          "What is trained: lora (adapters, the default), prompt (a soft prompt) or bias (bias vectors); see"
-              + " docs/methods.md.")
+          "What is trained: lora (adapters, the default), prompt (a soft prompt), bias (bias vectors) or full (all"
+              + " weights); see docs/methods.md.")
   private Method method;
 
   @Option(
@@ -64,7 +65,7 @@ final class MethodOptions {
   TuningMethod method() {
     refuse("--rank", rank != null && method != Method.LORA);
     refuse("--alpha", alpha != null && method != Method.LORA);
-    refuse("--targets", targets != null && method == Method.PROMPT);
+    refuse("--targets", targets != null && (method == Method.PROMPT || method == Method.FULL));
     refuse("--prompt-tokens", promptTokens != null && method != Method.PROMPT);
     Set<Role> layers = targets == null ? Set.of() : targets;
     return switch (method) {
@@ -74,6 +75,7 @@ final class MethodOptions {
       }
       case PROMPT -> new TuningMethod.Prompt(promptTokens == null ? STANDARD_PROMPT : promptTokens);
       case BIAS -> new TuningMethod.Bias(layers);
+      case FULL -> new TuningMethod.Full();
     };
   }
 

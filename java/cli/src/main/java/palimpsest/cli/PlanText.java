@@ -89,6 +89,7 @@ record PlanText(RunPlan plan, MemoryPlan memory) {
       case TuningMethod.Lora lora -> "adapters of rank " + lora.rank();
       case TuningMethod.Prompt prompt -> "a soft prompt of %d tokens".formatted(prompt.tokens());
       case TuningMethod.Bias _ -> "bias vectors";
+      case TuningMethod.Full _ -> "all weights";
     };
   }
 

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.OptionalDouble;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.synth.RunSettings;
 import palimpsest.synth.SamplingSettings;
 import palimpsest.synth.Synthesis;
@@ -102,11 +103,15 @@ abstract class PrivateRun extends TrainingVerb {
   }
 
   private static String text(SamplingSettings sampling, Synthesis.Outcome outcome) {
+    String tuned =
+        outcome.plan().tuning().method() instanceof TuningMethod.Full ? "tuned model" : "adapter";
     String made =
         sampling.records() == 0
-            ? "The adapter and this statement are in "
+            ? "The " + tuned + " and this statement are in "
             : SamplingOptions.count(sampling, outcome.records())
-                + ", the adapter and this statement are in ";
+                + ", the "
+                + tuned
+                + " and this statement are in ";
     return outcome.statement().text() + "\n" + made + outcome.folder();
   }
 }

@@ -1,6 +1,7 @@
 package palimpsest.cli;
 
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -45,7 +46,8 @@ final class SampleCommand extends Verb {
       names = "--adapter",
       paramLabel = "DIR",
       description =
-          "The adapter, which brings its labels, prompt and length with it; without one the base model is sampled.")
+          "The adapter, or the model all of whose weights were tuned, which brings its labels, prompt and length with"
+              + " it; without one the base model is sampled.")
   private Path adapter;
 
   @Option(
@@ -76,19 +78,26 @@ final class SampleCommand extends Verb {
     Synthesis.refuseExisting(out);
     Synthesis.refuseExisting(statementFile());
     Optional<AdapterCard> released = Optional.ofNullable(adapter).flatMap(AdapterCard::read);
+    boolean whole = adapter != null && Files.exists(adapter.resolve(ModelFolder.CONFIG));
+    if (whole && model != null) {
+      throw new InputException(
+          "--model: " + adapter + " is a whole model and needs no other; leave out --model");
+    }
     Path base =
-        ModelCache.standard()
-            .resolve(
-                model == null
-                    ? released.map(AdapterCard::baseModel).orElse(STANDARD_MODEL)
-                    : model);
+        whole
+            ? adapter
+            : ModelCache.standard()
+                .resolve(
+                    model == null
+                        ? released.map(AdapterCard::baseModel).orElse(STANDARD_MODEL)
+                        : model);
     AdapterCard card = card(released, base);
     SamplingSettings settings = sampling.settings();
     try (ProgressListener listener = new ProgressListener(this::progress);
         TunedModel tuned =
             new TunedModel(
                 base,
-                adapter,
+                whole ? null : adapter,
                 card.labels(),
                 card.prompt(),
                 ExecutionSpec.defaults(),
@@ -113,7 +122,7 @@ final class SampleCommand extends Verb {
             adapter
                 + " brings its own labels, prompt and length; leave out --labels, --kind, --template and --max-tokens");
       }
-      return forModel(released.get(), name, base);
+      return base.equals(adapter) ? released.get() : forModel(released.get(), name, base);
     }
     String weights = digest(base);
     String statement =

@@ -24,6 +24,7 @@ class ArrowsTest {
       new Arrows(
           Map.ofEntries(
               Map.entry("palimpsest.engine", 0),
+              Map.entry("palimpsest.engine.parallel", 1),
               Map.entry("palimpsest.engine.tensor", 1),
               Map.entry("palimpsest.engine.weights", 2),
               Map.entry("palimpsest.engine.kernel", 2),

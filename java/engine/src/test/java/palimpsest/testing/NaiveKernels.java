@@ -167,6 +167,11 @@ public final class NaiveKernels {
     }
 
     @Override
+    public void repack(Tensor weight, boolean inputMajor, Tensor bias, LinearWeights into) {
+      throw new UnsupportedOperationException("no weights are tuned");
+    }
+
+    @Override
     public LinearWeights withBias(LinearWeights weights, TensorArena arena) {
       Weights w = (Weights) weights;
       return new Weights(w.values, new float[w.values.length], w.bias);

@@ -7,6 +7,7 @@ import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.ClippedSum;
 import palimpsest.engine.train.Example;
 import palimpsest.engine.train.ExampleGradients;
+import palimpsest.engine.train.VectorSum;
 
 /**
  * Gradients of canaries: each has a coordinate of its own and pushes it as far as clipping lets it,
@@ -44,14 +45,10 @@ final class CanaryGradients implements ExampleGradients {
 
   @Override
   public void accumulate(ClippedSum sum) {
+    VectorSum vectors = VectorSum.of(sum);
     for (int e = 0; e < group.examples(); e++) {
-      sum.add(gradient(e));
+      vectors.add(gradient(e));
     }
-  }
-
-  @Override
-  public void accumulatePublic(Tensor sum) {
-    throw new UnsupportedOperationException("canaries are for the private step alone");
   }
 
   private Tensor gradient(int example) {

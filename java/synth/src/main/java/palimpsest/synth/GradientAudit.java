@@ -6,6 +6,7 @@ import java.util.stream.IntStream;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.train.Example;
+import palimpsest.engine.train.VectorSum;
 import palimpsest.privacy.Accountant;
 import palimpsest.privacy.MechanismSpec;
 import palimpsest.privacy.NeighbouringRelation;
@@ -117,11 +118,10 @@ public final class GradientAudit {
             new PrivateTraining(
                 kernels,
                 made,
-                GRID_BITS,
-                scores.length,
                 1,
+                arena -> new VectorSum(kernels, scores.length, made.clipNorm(), GRID_BITS, arena),
                 arena -> new CanaryGradients(kernels, scores.length, arena),
-                (sums, scale, step) -> score(sums, scores))) {
+                (sums, first, scale, step) -> score(sums, first, scores))) {
       Coins coins = Coins.toss(key, scores.length);
       List<Example> members =
           IntStream.range(0, scores.length)
@@ -137,13 +137,13 @@ public final class GradientAudit {
    * Adds the logarithm of the likelihood ratio of one noisy sum: the best that an attacker who
    * believes the claim can do (Neyman and Pearson 1933).
    */
-  private void score(Tensor sums, double[] scores) {
+  private void score(Tensor sums, long first, double[] scores) {
     double q = claim.samplingRate();
     double s = claim.noiseMultiplier();
-    for (int i = 0; i < scores.length; i++) {
+    for (int i = 0; i < sums.size(); i++) {
       double x = Math.scalb((double) sums.getLong(i), -GRID_BITS);
       double ratio = (2 * x - 1) / (2 * s * s);
-      scores[i] +=
+      scores[Math.toIntExact(first + i)] +=
           ratio < 30
               ? Math.log1p(q * Math.expm1(ratio))
               : ratio + Math.log(q) + Math.log1p((1 - q) / q * Math.exp(-ratio));

@@ -7,6 +7,7 @@ import java.util.function.LongConsumer;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.TunedDecoder;
+import palimpsest.engine.parallel.Workers;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.BatchGradient;
@@ -15,7 +16,6 @@ import palimpsest.engine.train.Example;
 import palimpsest.engine.train.ExampleGradients;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.MechanismSpec;
-import palimpsest.privacy.NoiseStream;
 import palimpsest.privacy.PoissonSampler;
 import palimpsest.privacy.SecretKey;
 
@@ -30,46 +30,58 @@ import palimpsest.privacy.SecretKey;
  * (DP-SGD, Abadi et al. 2016, with the integer mechanism of docs/privacy.md).
  */
 final class PrivateTraining implements AutoCloseable {
-  /** What is made of a noisy sum: post-processing, whatever it does. */
-  @FunctionalInterface
+  /** What is made of a step's noisy sum: post-processing, whatever it does. */
   interface Update {
     /**
-     * @param sums I64 [P]: clipped gradients and noise, in grid steps
+     * Takes a piece of the sum; called from several threads, once for every piece.
+     *
+     * @param sums [n]: clipped gradients and noise, in grid steps
+     * @param first number of its first element
      * @param scale turns a sum into an average gradient
      * @param step from 1
      */
-    void apply(Tensor sums, double scale, long step);
+    void apply(Tensor sums, long first, double scale, long step);
+
+    /** Called when all pieces of a step have been taken. */
+    default void end() {}
   }
 
   private final Kernels kernels;
   private final MechanismSpec mechanism;
-  private final int gridBits;
   private final Update update;
   private final TensorArena arena = new TensorArena();
+  private final Workers workers;
   private final ClippedSum sum;
   private final BatchGradient gradient;
 
   /**
    * @param mechanism all planned steps, including those of earlier runs that are resumed
-   * @param gridBits C is 2^gridBits grid steps
-   * @param size P, the number of trained parameters
+   * @param workers how many threads
+   * @param sum makes the sum, on the mechanism's clip norm
    * @param gradients makes a worker's buffers
    * @param update gets the noisy sum of each step
    */
   PrivateTraining(
       Kernels kernels,
       MechanismSpec mechanism,
-      int gridBits,
-      long size,
       int workers,
+      Function<TensorArena, ClippedSum> sum,
       Function<TensorArena, ExampleGradients> gradients,
       Update update) {
     this.kernels = kernels;
     this.mechanism = mechanism;
-    this.gridBits = gridBits;
     this.update = update;
-    sum = emptySum(size);
-    gradient = new BatchGradient(workers, () -> gradients.apply(arena), () -> emptySum(size));
+    this.workers = new Workers(workers, "palimpsest-gradient");
+    this.sum = sum.apply(arena);
+    if (this.sum.clipNorm() != mechanism.clipNorm()) {
+      throw new IllegalArgumentException(
+          "the sum clips to " + this.sum.clipNorm() + ", the mechanism to " + mechanism.clipNorm());
+    }
+    List<ExampleGradients> buffers = new ArrayList<>();
+    for (int i = 0; i < workers; i++) {
+      buffers.add(gradients.apply(arena));
+    }
+    gradient = BatchGradient.clipped(this.workers, buffers, this.sum);
   }
 
   /**
@@ -87,19 +99,24 @@ final class PrivateTraining implements AutoCloseable {
     return new PrivateTraining(
         decoder.kernels(),
         mechanism,
-        tuning.gridBits(),
-        state.tuned.size(),
         execution.workers(),
+        arena ->
+            ClippedSum.of(decoder, state.tuned, mechanism.clipNorm(), tuning.gridBits(), arena),
         arena ->
             ExampleGradients.of(
                 decoder, state.tuned, execution.groupRows(), execution.groupExamples(), arena),
-        (sums, scale, step) ->
+        new Update() {
+          @Override
+          public void apply(Tensor sums, long first, double scale, long step) {
             state.update(
-                decoder.kernels(), sums, scale, tuning.optimizer(step, mechanism.steps())));
-  }
+                decoder.kernels(), sums, first, scale, tuning.optimizer(step, mechanism.steps()));
+          }
 
-  private ClippedSum emptySum(long size) {
-    return new ClippedSum(kernels, size, mechanism.clipNorm(), gridBits, arena);
+          @Override
+          public void end() {
+            state.end();
+          }
+        });
   }
 
   /**
@@ -120,50 +137,33 @@ final class PrivateTraining implements AutoCloseable {
       Runnable save,
       LongConsumer progress) {
     PoissonSampler sampler = new PoissonSampler(key, mechanism);
-    NoiseStream noise = new NoiseStream(key);
+    NoisyUpdate release = new NoisyUpdate(kernels, workers, key);
     for (long step = firstStep; step <= mechanism.steps(); step++) {
       run.step(step);
       List<Example> batch = new ArrayList<>();
       for (int i : sampler.draw(step, examples.size())) {
         batch.add(examples.get(i));
       }
-      gradient.accumulate(batch, sum);
-      if (!mechanism.nonPrivate()) {
-        addNoise(noise, key, step);
-      }
-      update(step);
+      gradient.accumulate(batch);
+      release(release, step);
       key.advance(step);
       save.run();
       progress.accept(step);
     }
   }
 
-  /**
-   * Rounded Gaussian integers of standard deviation sigma C, by the kernel where it can round
-   * surely and exactly elsewhere.
-   */
-  private void addNoise(NoiseStream noise, SecretKey key, long step) {
-    Tensor sums = sum.sums();
-    double sigma = mechanism.noiseMultiplier() * sum.sensitivity();
-    kernels
-        .noise()
-        .accumulate(
-            sums,
-            0,
-            key.words(),
-            step,
-            sigma,
-            e -> sums.setLong(e, sums.getLong(e) + noise.exact(e, step, sigma)));
-  }
-
-  private void update(long step) {
+  /** Rounded Gaussian integers of standard deviation sigma C, and the update. */
+  private void release(NoisyUpdate release, long step) {
+    double sigma = mechanism.nonPrivate() ? 0 : mechanism.noiseMultiplier() * sum.sensitivity();
     double scale = sum.gridStep() / mechanism.expectedBatch();
-    update.apply(sum.sums(), scale, step);
+    release.run(sum.sums(), sigma, step, (sums, first) -> update.apply(sums, first, scale, step));
+    update.end();
     sum.clear();
   }
 
   @Override
   public void close() {
+    workers.close();
     gradient.close();
     arena.close();
   }

@@ -72,9 +72,9 @@ final class ReleaseFolder {
           AtomicFiles.file(
               out.resolve(Synthesis.STATEMENT_JSON),
               (JSON.writeValueAsString(content) + "\n").getBytes(StandardCharsets.UTF_8));
-          Path adapterFolder = out.resolve(Synthesis.ADAPTER);
-          model.write(adapterFolder, card.baseModel());
-          card.write(adapterFolder);
+          Path tuned = out.resolve(Synthesis.tunedFolder(model.tuned().method()));
+          model.write(tuned, card.baseModel());
+          card.write(tuned);
         });
   }
 }

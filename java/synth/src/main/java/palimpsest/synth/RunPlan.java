@@ -18,11 +18,12 @@ import palimpsest.privacy.PrivacyEvent;
  * <ul>
  *   <li>examples E that are taken through the model in all: the smaller of two passes over the size
  *       bound and what the time allows at a nominal rate of 300 GFLOP/s and 4 FLOP a weight and
- *       token, at the expected length, by default half of the longest;
+ *       token, 6 with all weights, at the expected length, by default half of the longest;
  *   <li>expected batch 4 sqrt(E), steps E / batch: the noise of an average falls with the batch,
  *       the optimizer needs some steps; without noise, batches of 32;
  *   <li>C = 1, AdamW at a rate by method (2e-3 for adapters, 2e-2 for a soft prompt, 5e-3 for bias
- *       vectors) after a warm-up of an eighth of the steps, falling to a tenth.
+ *       vectors, 1e-4 for all weights) after a warm-up of an eighth of the steps, falling to a
+ *       tenth.
  * </ul>
  *
  * @param parameters how many numbers are trained
@@ -46,6 +47,9 @@ public record RunPlan(
   private static final long NOISELESS_BATCH = 32;
   private static final int GRID_BITS = 24;
 
+  /** Coarser grids would lose what little each of many weights gets of a gradient. */
+  private static final int MIN_GRID_BITS = 16;
+
   /** The noise kernels take a standard deviation of at most 2^32 grid steps. */
   private static final double MAX_NOISE_MULTIPLIER = Math.scalb(1.0, 32 - GRID_BITS);
 
@@ -56,7 +60,8 @@ public record RunPlan(
    */
   public static RunPlan of(RunSettings settings, DecoderConfig model) {
     requireRoom(settings, model);
-    double tokenSeconds = 4.0 * model.parameterCount() / NOMINAL_FLOPS;
+    double passes = settings.method() instanceof TuningMethod.Full ? 6 : 4;
+    double tokenSeconds = passes * model.parameterCount() / NOMINAL_FLOPS;
     double exampleTokens =
         settings.expectedTokens().orElse(settings.maxTokens() / 2)
             + settings.method().promptTokens();
@@ -88,7 +93,7 @@ public record RunPlan(
     long tokens = Math.round(batch * (double) steps * exampleTokens);
     return new RunPlan(
         mechanism,
-        tuning(settings, steps),
+        tuning(settings, mechanism),
         settings.method().parameterCount(model),
         settings.labelNoise(),
         epsilon,
@@ -132,13 +137,30 @@ public record RunPlan(
     return events;
   }
 
-  private static TuningSpec tuning(RunSettings settings, int steps) {
+  private static TuningSpec tuning(RunSettings settings, MechanismSpec mechanism) {
     return new TuningSpec(
         settings.method(),
         settings.learningRate().orElse(learningRate(settings.method())),
-        steps / 8,
+        mechanism.steps() / 8,
         0.1,
-        GRID_BITS);
+        settings.method() instanceof TuningMethod.Full ? narrowGridBits(mechanism) : GRID_BITS);
+  }
+
+  /**
+   * The finest grid on which a sum of 32 bits does not wrap around, though all of a large batch
+   * pushed one weight and the noise were ten standard deviations. Wrapping would take nothing from
+   * the guarantee, but the update would be wrong.
+   */
+  private static int narrowGridBits(MechanismSpec mechanism) {
+    double batch = mechanism.expectedBatch() + 6 * Math.sqrt(mechanism.expectedBatch());
+    double noise = mechanism.nonPrivate() ? 0 : 10 * mechanism.noiseMultiplier();
+    int bits = 31 - Math.getExponent(2 * (batch + noise));
+    if (bits < MIN_GRID_BITS) {
+      throw new IllegalArgumentException(
+          "an expected batch of %d with noise of %.3g clip norms is too large for tuning all weights"
+              .formatted(mechanism.expectedBatch(), mechanism.noiseMultiplier()));
+    }
+    return Math.min(GRID_BITS, bits);
   }
 
   private static double learningRate(TuningMethod method) {
@@ -146,6 +168,7 @@ public record RunPlan(
       case TuningMethod.Lora _ -> 2e-3;
       case TuningMethod.Prompt _ -> 2e-2;
       case TuningMethod.Bias _ -> 5e-3;
+      case TuningMethod.Full _ -> 1e-4;
     };
   }
 

@@ -61,7 +61,11 @@ public final class Synthesis {
   public static final String RECORDS_CSV = "synthetic.csv";
   public static final String STATEMENT_TEXT = "STATEMENT.txt";
   public static final String STATEMENT_JSON = "privacy.json";
+
+  /** Folder of what was tuned, beside the base model or, with all weights, in its place. */
   public static final String ADAPTER = "adapter";
+
+  public static final String MODEL = "model";
 
   /**
    * The private file and how it is read.
@@ -274,6 +278,11 @@ public final class Synthesis {
   static TunedDecoder begin(RunPlan plan, ModelFolder folder, Kernels kernels) {
     return TunedDecoder.begin(
         folder, kernels, plan.maxTokens(), plan.tuning().method(), new SplittableRandom(0));
+  }
+
+  /** Name of the folder that what was tuned is released in. */
+  public static String tunedFolder(TuningMethod method) {
+    return method instanceof TuningMethod.Full ? MODEL : ADAPTER;
   }
 
   /** The kernels that an execution asks for. */
@@ -591,6 +600,7 @@ public final class Synthesis {
       }
       case TuningMethod.Prompt prompt -> made.put("promptTokens", prompt.tokens());
       case TuningMethod.Bias bias -> made.put("targets", names(bias.targets(folder.config())));
+      case TuningMethod.Full _ -> {}
     }
     made.put("parameters", plan.parameters());
   }

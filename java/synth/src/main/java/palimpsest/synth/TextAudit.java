@@ -188,12 +188,15 @@ public final class TextAudit {
       listener.begin("drawing canaries", attack.canaries());
       List<CanaryTexts.Canary> canaries =
           canaryTexts.draw(untuned, key, attack.canaries(), listener::done);
+      // Before training: what is tuned may be the untuned model's own weights.
+      List<String> ordinary = ordinary(untuned, sampling.records(), listener);
       Coins coins = Coins.toss(key, attack.canaries());
       TrainingState state = new TrainingState(model.tuned(), kernels, arena);
       Labels labels = train(temporary, join(own, canaries, coins), model, state, listener);
       List<String> synthetic = sample(model, labels, listener);
-      List<String> ordinary = ordinary(untuned, synthetic.size(), listener);
-      return result(coins, scores(tokenizer, canaries, synthetic, ordinary), synthetic.size());
+      // As many of either: the form filter may have kept some of the tuned model's back.
+      List<String> asMany = ordinary.subList(0, synthetic.size());
+      return result(coins, scores(tokenizer, canaries, synthetic, asMany), synthetic.size());
     }
   }
 

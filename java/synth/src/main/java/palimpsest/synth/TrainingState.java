@@ -40,16 +40,28 @@ final class TrainingState {
   }
 
   /**
-   * One update of the parameters.
+   * Part of the next update.
    *
-   * @param sums I64 [P], noisy
+   * @param sums noisy [n], of as many parameters
+   * @param first number of the first of them
    * @param scale turns a sum into an average gradient
    */
-  void update(Kernels kernels, Tensor sums, double scale, Optimizer.AdamW settings) {
-    updates++;
+  void update(Kernels kernels, Tensor sums, long first, double scale, Optimizer.AdamW settings) {
     kernels
         .optimizer()
-        .update(sums, scale, settings, updates, tuned.parameters(), firstMoment, secondMoment);
+        .update(
+            sums,
+            scale,
+            settings,
+            updates + 1,
+            tuned.parameters().part(first, sums.size()),
+            firstMoment.part(first, sums.size()),
+            secondMoment.part(first, sums.size()));
+  }
+
+  /** Ends an update, all parts of which are done. */
+  void end() {
+    updates++;
     tuned.pack();
   }
 

@@ -52,8 +52,8 @@ class MemoryPlanTest {
   void eachWorkerHasActivationsOfItsOwnAndAllShareTheWeights() {
     MemoryPlan one = plan(64, 1);
     MemoryPlan three = plan(64, 3);
-    assertTrue(three.activations() == 3 * one.activations());
+    assertTrue(three.gradients() == 3 * one.gradients());
     assertTrue(three.weights() == one.weights());
-    assertTrue(three.gradients() < 3 * one.gradients());
+    assertTrue(three.training() < 3 * one.training());
   }
 }

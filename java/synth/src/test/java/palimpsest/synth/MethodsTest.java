@@ -46,7 +46,8 @@ class MethodsTest {
           TuningMethod.Lora.of(2),
           new TuningMethod.Prompt(7),
           new TuningMethod.Bias(Set.of()),
-          new TuningMethod.Bias(EnumSet.of(Role.DOWN)));
+          new TuningMethod.Bias(EnumSet.of(Role.DOWN)),
+          new TuningMethod.Full());
 
   @TempDir Path folder;
   private TinySetting setting;
@@ -96,13 +97,13 @@ class MethodsTest {
   void writesWhatItTunedAndSamplesFromIt(TuningMethod method) throws IOException {
     Synthesis.Outcome outcome = setting.run(method, 6, 8, false, SynthesisListener.silent());
     assertEquals(6, steps(ledger()));
+    Path saved = setting.out().resolve(Synthesis.tunedFolder(method));
     try (ModelFolder model = ModelFolder.open(setting.model())) {
       assertEquals(
           method.parameterCount(model.config()), statement().at("/made/parameters").asLong());
       try (Kernels kernels = Synthesis.kernels(TinySetting.execution());
           TunedDecoder begun = Synthesis.begin(outcome.plan(), model, kernels);
-          TunedDecoder tuned =
-              TunedDecoder.open(model, kernels, 64, setting.out().resolve(Synthesis.ADAPTER))) {
+          TunedDecoder tuned = parameters(outcome, model, kernels, saved)) {
         assertEquals(begun.tuned().method(), tuned.tuned().method());
         for (long i = 0; i < tuned.tuned().size(); i++) {
           assertTrue(
@@ -111,13 +112,13 @@ class MethodsTest {
         }
       }
     }
-    AdapterCard card = AdapterCard.read(setting.out().resolve(Synthesis.ADAPTER)).orElseThrow();
+    AdapterCard card = AdapterCard.read(saved).orElseThrow();
     assertEquals(64, card.maxTokens());
     assertEquals(outcome.statement().text(), card.statement());
     try (TunedModel tuned =
         new TunedModel(
             setting.model(),
-            setting.out().resolve(Synthesis.ADAPTER),
+            saved,
             card.labels(),
             card.prompt(),
             TinySetting.execution(),
@@ -125,6 +126,18 @@ class MethodsTest {
       SamplingSettings more = new SamplingSettings(5, 1, 0, 1, 0.5, true, 1);
       List<SyntheticRecord> records = tuned.sample(more, SynthesisListener.silent());
       assertTrue(records.size() <= 5 && !records.isEmpty(), records.size() + " records");
+    }
+  }
+
+  /** What was saved, with its parameters: those of a whole model are its weights. */
+  private static TunedDecoder parameters(
+      Synthesis.Outcome outcome, ModelFolder model, Kernels kernels, Path saved) {
+    if (!(outcome.plan().tuning().method() instanceof TuningMethod.Full)) {
+      return TunedDecoder.open(model, kernels, 64, saved);
+    }
+    try (ModelFolder whole = ModelFolder.open(saved)) {
+      assertEquals(model.config(), whole.config());
+      return Synthesis.begin(outcome.plan(), whole, kernels);
     }
   }
 
@@ -140,7 +153,8 @@ class MethodsTest {
         Kernels kernels = Synthesis.kernels(TinySetting.execution());
         TunedDecoder begun = Synthesis.begin(outcome.plan(), model, kernels);
         TunedDecoder tuned =
-            TunedDecoder.open(model, kernels, 64, learner.out().resolve(Synthesis.ADAPTER))) {
+            TunedDecoder.open(
+                model, kernels, 64, learner.out().resolve(Synthesis.tunedFolder(method)))) {
       double before = meanScore(begun, model);
       double after = meanScore(tuned, model);
       assertTrue(after > 0.95 * before, method + ": " + before + " nats a text, then " + after);
@@ -261,8 +275,8 @@ class MethodsTest {
                 MemoryPlan.of(
                     RunPlan.of(settings(method, OptionalDouble.empty()), model), model, narrow))
             .toList();
-    assertTrue(plans.get(0).gradients() > 10 * plans.get(1).gradients());
-    assertTrue(plans.get(1).gradients() > 5 * plans.get(2).gradients());
-    assertTrue(plans.get(2).activations() > plans.get(1).activations());
+    assertTrue(plans.get(0).training() > 10 * plans.get(1).training());
+    assertTrue(plans.get(1).training() > 5 * plans.get(2).training());
+    assertTrue(plans.get(2).gradients() > plans.get(1).gradients());
   }
 }

@@ -31,9 +31,9 @@ import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
-import palimpsest.engine.train.ClippedSum;
 import palimpsest.engine.train.Example;
 import palimpsest.engine.train.ExampleGradients;
+import palimpsest.engine.train.VectorSum;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
 import palimpsest.privacy.MechanismSpec;
@@ -389,8 +389,8 @@ class PrivateTrainingTest {
           ExampleGradients.of(tuned.decoder(), tuned.tuned(), 64, 1, arena);
       int[] drawn = new PoissonSampler(key, mechanism).draw(step, examples.size());
       for (int i : drawn) {
-        ClippedSum one =
-            new ClippedSum(kernels, gradients.size(), mechanism.clipNorm(), GRID_BITS, arena);
+        VectorSum one =
+            new VectorSum(kernels, gradients.size(), mechanism.clipNorm(), GRID_BITS, arena);
         gradients.group().clear();
         gradients.group().add(examples.get(i).tokens(), examples.get(i).prefix());
         gradients.accumulate(one);

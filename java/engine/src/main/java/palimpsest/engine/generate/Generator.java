@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import palimpsest.engine.model.TunedDecoder;
+import palimpsest.engine.parallel.Workers;
 import palimpsest.engine.tensor.TensorArena;
 
 /**
@@ -30,7 +31,7 @@ public final class Generator implements AutoCloseable {
   public Generator(TunedDecoder model, int[][] prefixes, GenerationSettings settings) {
     this.model = model;
     this.settings = settings;
-    workers = new Workers(settings.workers());
+    workers = new Workers(settings.workers(), "palimpsest-generate");
     try {
       this.prefixes = new Prefixes(model, prefixes, workers, arena);
       int needed = this.prefixes.longest() + settings.maxNewTokens() - 1;

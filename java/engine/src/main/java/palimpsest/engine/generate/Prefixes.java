@@ -7,6 +7,7 @@ import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.KeyValueCache;
 import palimpsest.engine.model.StreamGroup;
 import palimpsest.engine.model.TunedDecoder;
+import palimpsest.engine.parallel.Workers;
 import palimpsest.engine.tensor.TensorArena;
 
 /**

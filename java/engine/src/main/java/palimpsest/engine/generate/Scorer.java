@@ -5,6 +5,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.TunedDecoder;
+import palimpsest.engine.parallel.Workers;
 import palimpsest.engine.tensor.TensorArena;
 
 /**
@@ -29,7 +30,7 @@ public final class Scorer implements AutoCloseable {
       throw new IllegalArgumentException("at least one worker is needed, not " + workers);
     }
     this.model = model;
-    this.workers = new Workers(workers);
+    this.workers = new Workers(workers, "palimpsest-score");
     parts = IntStream.range(0, workers).mapToObj(i -> new ScoreWorker(model)).toList();
   }
 

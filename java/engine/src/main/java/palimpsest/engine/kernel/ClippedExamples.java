@@ -16,34 +16,37 @@ public final class ClippedExamples {
   /** A total above this is not to be trusted. */
   public static final long MAX_TOTAL = 1L << 60;
 
-  private final int bits;
   private final Tensor factors;
   private final Tensor ratios;
   private final Tensor totals;
   private int count;
+  private int bits;
 
   /**
    * @param maxCount the most examples
-   * @param bits C is 2^bits grid steps, in [1, 24]
    * @param wide type of the factors
    */
-  public ClippedExamples(int maxCount, int bits, DType wide, TensorArena arena) {
-    if (bits < 1 || bits > 24) {
-      throw new IllegalArgumentException("the grid must have 1 to 24 bits, not " + bits);
-    }
-    this.bits = bits;
+  public ClippedExamples(int maxCount, DType wide, TensorArena arena) {
     factors = arena.allocate(wide, maxCount);
     ratios = arena.allocate(DType.I64, maxCount);
     totals = arena.allocate(DType.I64, maxCount);
   }
 
-  /** Begins with so many examples, none of which enters. */
-  public void begin(int examples) {
+  /**
+   * Begins with so many examples, none of which enters.
+   *
+   * @param bits C is 2^bits grid steps, in [1, 24]
+   */
+  public void begin(int examples, int bits) {
+    if (bits < 1 || bits > 24) {
+      throw new IllegalArgumentException("the grid must have 1 to 24 bits, not " + bits);
+    }
     if (examples < 0 || examples > ratios.size()) {
       throw new IllegalArgumentException(
           examples + " examples, there is room for " + ratios.size());
     }
     count = examples;
+    this.bits = bits;
     for (int e = 0; e < examples; e++) {
       factors.set(e, 0);
       ratios.setLong(e, 0);

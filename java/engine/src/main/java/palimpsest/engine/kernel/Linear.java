@@ -19,6 +19,15 @@ public interface Linear {
   LinearWeights pack(Tensor weight, Tensor bias, boolean backward, TensorArena arena);
 
   /**
+   * Puts new values into packed weights, which no product may be reading.
+   *
+   * @param weight wide [P, K], or if {@code inputMajor} [K, P]
+   * @param bias wide [P], or null where the weights have none
+   * @param into made by {@link #pack}; the weights that share its copies change with it
+   */
+  void repack(Tensor weight, boolean inputMajor, Tensor bias, LinearWeights into);
+
+  /**
    * The same matrix, its packed copy shared, with a bias of its own; its values come from {@link
    * #packBias}.
    *

@@ -12,9 +12,9 @@ import palimpsest.engine.tensor.Tensor;
 public interface Noise {
   /**
    * {@code sums[i] += round(sigmaGrid * N)} for element {@code firstElement + i} of the step,
-   * wrapping modulo 2^64.
+   * wrapping modulo 2^64 or, in I32, 2^32.
    *
-   * @param sums I64 [P]
+   * @param sums I64 or I32 [P]
    * @param firstElement number of the first element in the step's stream
    * @param key 8 words of 32 bits, the ChaCha20 key
    * @param step number of the step; a (key, step) may be used for one release only

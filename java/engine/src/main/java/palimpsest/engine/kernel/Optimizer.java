@@ -2,7 +2,7 @@ package palimpsest.engine.kernel;
 
 import palimpsest.engine.tensor.Tensor;
 
-/** Parameter updates from the noisy integer sum. */
+/** Parameter updates from the noisy integer sum, or from a float sum of public gradients. */
 public interface Optimizer {
   /**
    * AdamW (Loshchilov and Hutter 2019).
@@ -20,7 +20,7 @@ public interface Optimizer {
    * With g = gradScale * sums: updates the moments, corrects their bias for {@code step} (from 1)
    * and moves the parameters.
    *
-   * @param sums I64 [P]
+   * @param sums I64, I32 or wide [P]
    * @param gradScale gradient a grid step: C / (2^bits * expected batch)
    * @param parameters wide [P], updated
    * @param firstMoment wide [P], updated

@@ -148,12 +148,12 @@ public final class Adapter extends Trainable {
 
   /** A of a site, [r, in], as a view of a flat tensor of P numbers. */
   public Tensor a(Tensor flat, Site site) {
-    return part(flat, site.offset(), rank, site.in());
+    return flat.part(site.offset(), rank, site.in());
   }
 
   /** B of a site, [out, r], as a view of a flat tensor of P numbers. */
   public Tensor b(Tensor flat, Site site) {
-    return part(flat, site.offset() + rank * site.in(), site.out(), rank);
+    return flat.part(site.offset() + rank * site.in(), site.out(), rank);
   }
 
   /**
@@ -161,7 +161,7 @@ public final class Adapter extends Trainable {
    * model.
    */
   @Override
-  public void initialize(RandomGenerator random) {
+  public void initialize(ModelFolder base, RandomGenerator random) {
     for (Site site : sites) {
       Tensor a = a(parameters(), site);
       double bound = 1 / Math.sqrt(site.in());

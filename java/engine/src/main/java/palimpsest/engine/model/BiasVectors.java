@@ -76,12 +76,12 @@ public final class BiasVectors extends Trainable {
 
   /** The vector of a site, [out], as a view of a flat tensor of P numbers. */
   public Tensor bias(Tensor flat, Site site) {
-    return part(flat, site.offset(), site.out());
+    return flat.part(site.offset(), site.out());
   }
 
   /** Zero: the tuned model is the base model. */
   @Override
-  public void initialize(RandomGenerator random) {
+  public void initialize(ModelFolder base, RandomGenerator random) {
     parameters().fill(0);
     pack();
   }

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import palimpsest.engine.kernel.Activation;
 import palimpsest.engine.model.DecoderConfig.AttentionOptions;
+import palimpsest.engine.tensor.DType;
 import palimpsest.engine.weights.AtomicFiles;
 
 /** A {@link DecoderConfig} as the config.json that Hugging Face's programs expect. */
@@ -16,12 +17,15 @@ final class ConfigWriter {
   private final DecoderConfig config;
   private final ObjectNode json = JSON.createObjectNode();
 
-  private ConfigWriter(DecoderConfig config) {
+  private final DType type;
+
+  private ConfigWriter(DecoderConfig config, DType type) {
     this.config = config;
+    this.type = type;
   }
 
-  static void write(DecoderConfig config, Path file) {
-    ConfigWriter writer = new ConfigWriter(config);
+  static void write(DecoderConfig config, DType type, Path file) {
+    ConfigWriter writer = new ConfigWriter(config, type);
     writer.json.putArray("architectures").add(architecture(config.family()));
     writer.json.put("model_type", config.family());
     if (config.family().equals("gpt2")) {
@@ -112,6 +116,6 @@ final class ConfigWriter {
     } else if (!config.endIds().isEmpty()) {
       config.endIds().forEach(json.putArray("eos_token_id")::add);
     }
-    json.put("torch_dtype", "float32");
+    json.put("torch_dtype", type == DType.BF16 ? "bfloat16" : "float32");
   }
 }

@@ -9,7 +9,6 @@ import palimpsest.engine.kernel.LoraFactors;
 import palimpsest.engine.kernel.Spans;
 import palimpsest.engine.model.Activations.Block;
 import palimpsest.engine.model.DecoderWeights.Norm;
-import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
@@ -83,7 +82,16 @@ public final class Decoder implements AutoCloseable {
     return maxPositions;
   }
 
-  /** The frozen weights of a linear layer. */
+  /**
+   * Takes new values for all weights. No pass may be going on.
+   *
+   * @param parameters wide, of that layout
+   */
+  void repack(WeightLayout layout, Tensor parameters) {
+    weights.repack(config, kernels, layout, parameters);
+  }
+
+  /** The weights of a linear layer. */
   LinearWeights weights(Role role, int layer) {
     return weights.layers.get(layer).linear().get(role);
   }
@@ -223,10 +231,10 @@ public final class Decoder implements AutoCloseable {
         0,
         (int) ids.size(),
         (row, count, virtual) -> {
-          Tensor places = part(positions, row, count);
+          Tensor places = positions.part(row, count);
           Tensor rows = x.rows(row, count);
           if (virtual < 0) {
-            embed(part(ids, row, count), places, rows);
+            embed(ids.part(row, count), places, rows);
           } else {
             prompt.embed(virtual, places, weights.positions, rows);
           }
@@ -363,8 +371,8 @@ public final class Decoder implements AutoCloseable {
         .forward(
             logits,
             group.headTargets(first, count),
-            part(a.nll, first, count),
-            part(a.headLse, first, count));
+            a.nll.part(first, count),
+            a.headLse.part(first, count));
     return logits;
   }
 
@@ -382,14 +390,14 @@ public final class Decoder implements AutoCloseable {
               logits,
               group.headTargets(first, count),
               group.headWeights(first, count),
-              part(a.headLse, first, count),
+              a.headLse.part(first, count),
               dLogits);
       Tensor dNormed = rows(a.backward.dHead, count);
       kernels.linear().backward(dLogits, weights.head, null, null, dNormed, false);
       gradients.head(first, a.headNormed.rows(first, count), dLogits);
       Tensor x = a.headInput.rows(first, count);
-      Tensor mean = part(a.headMean, first, count);
-      Tensor rstd = part(a.headRstd, first, count);
+      Tensor mean = a.headMean.part(first, count);
+      Tensor rstd = a.headRstd.part(first, count);
       gradients.headNorm(first, dNormed, x, meanOrNull(mean), rstd);
       normBackward(weights.finalNorm, dNormed, x, mean, rstd, dInput.rows(first, count));
     }
@@ -607,13 +615,7 @@ public final class Decoder implements AutoCloseable {
   }
 
   private static Tensor vector(Tensor buffer, long count) {
-    return part(buffer, 0, count);
-  }
-
-  private static Tensor part(Tensor buffer, long first, long count) {
-    DType type = buffer.type();
-    return Tensor.of(
-        buffer.data().asSlice(first * type.bytes(), count * type.bytes()), type, count);
+    return buffer.part(0, count);
   }
 
   @Override

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalInt;
 import palimpsest.engine.kernel.Activation;
+import palimpsest.engine.tensor.DType;
 import palimpsest.engine.weights.ModelFileException;
 
 /**
@@ -185,9 +186,13 @@ public record DecoderConfig(
     return ConfigReader.read(file);
   }
 
-  /** Writes a Hugging Face config.json, from which {@link #fromJson} reads an equal one. */
-  public void toJson(Path file) {
-    ConfigWriter.write(this, file);
+  /**
+   * Writes a Hugging Face config.json, from which {@link #fromJson} reads an equal one.
+   *
+   * @param type of the weights that go with it
+   */
+  public void toJson(Path file, DType type) {
+    ConfigWriter.write(this, type, file);
   }
 
   /** Theta of a layer's rotary positions. */

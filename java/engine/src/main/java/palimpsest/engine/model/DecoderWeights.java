@@ -11,7 +11,7 @@ import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
-/** A decoder's base weights, packed for a provider; frozen. */
+/** A decoder's own weights, packed for a provider. */
 final class DecoderWeights {
   /** Weight and bias of a norm; the bias is null for an RMS norm. */
   record Norm(Tensor weight, Tensor bias) {}
@@ -54,6 +54,73 @@ final class DecoderWeights {
     head = pack(folder, Role.HEAD, 0, kernels, backward, arena);
   }
 
+  /**
+   * Puts new values into every weight.
+   *
+   * @param parameters wide, of that layout
+   */
+  void repack(DecoderConfig config, Kernels kernels, WeightLayout layout, Tensor parameters) {
+    Tensor table = layout.matrix(Role.EMBEDDING, 0).of(parameters);
+    kernels.linear().round(table, embedding);
+    if (positions != null) {
+      kernels.linear().round(layout.matrix(Role.POSITIONS, 0).of(parameters), positions);
+    }
+    for (int layer = 0; layer < layers.size(); layer++) {
+      Layer into = layers.get(layer);
+      for (Map.Entry<Role, LinearWeights> linear : into.linear().entrySet()) {
+        repack(linear.getKey(), layer, kernels, layout, parameters, linear.getValue());
+      }
+      repack(config, Role.ATTENTION_NORM, layer, layout, parameters, into.attentionNorm());
+      repack(config, Role.FEED_FORWARD_NORM, layer, layout, parameters, into.feedForwardNorm());
+    }
+    repack(config, Role.FINAL_NORM, 0, layout, parameters, finalNorm);
+    if (config.tiedHead()) {
+      kernels.linear().repack(table, false, null, head);
+    } else {
+      repack(Role.HEAD, 0, kernels, layout, parameters, head);
+    }
+  }
+
+  private static void repack(
+      Role role,
+      int layer,
+      Kernels kernels,
+      WeightLayout layout,
+      Tensor parameters,
+      LinearWeights into) {
+    WeightLayout.Matrix matrix = layout.matrix(role, layer);
+    WeightLayout.Vector bias = layout.vector(role, layer, true);
+    kernels
+        .linear()
+        .repack(
+            matrix.of(parameters),
+            matrix.inputMajor(),
+            bias == null ? null : bias.of(layout.vectors(parameters)),
+            into);
+  }
+
+  private static void repack(
+      DecoderConfig config,
+      Role role,
+      int layer,
+      WeightLayout layout,
+      Tensor parameters,
+      Norm into) {
+    Tensor vectors = layout.vectors(parameters);
+    copyWeight(config, layout.vector(role, layer, false).of(vectors), into.weight());
+    if (into.bias() != null) {
+      into.bias().copyFrom(layout.vector(role, layer, true).of(vectors));
+    }
+  }
+
+  /** A norm's weight as it multiplies. */
+  private static void copyWeight(DecoderConfig config, Tensor stored, Tensor weight) {
+    weight.copyFrom(stored);
+    for (long i = 0; config.norm().plusOne() && i < weight.size(); i++) {
+      weight.set(i, 1 + weight.get(i));
+    }
+  }
+
   private static void refuseUnknown(DecoderConfig config) {
     if (config.attention().qkNorm() || config.norm().post() || config.parallelResidual()) {
       throw new IllegalArgumentException(
@@ -78,12 +145,9 @@ final class DecoderWeights {
 
   private static Norm norm(
       ModelFolder folder, Role role, int layer, Kernels kernels, TensorArena arena) {
-    Tensor weight = copy(folder.weight(role, layer), kernels.wide(), arena);
-    if (folder.config().norm().plusOne()) {
-      for (long i = 0; i < weight.size(); i++) {
-        weight.set(i, 1 + weight.get(i));
-      }
-    }
+    Tensor stored = folder.weight(role, layer);
+    Tensor weight = arena.allocate(kernels.wide(), stored.shape());
+    copyWeight(folder.config(), stored, weight);
     return new Norm(
         weight,
         folder.bias(role, layer).map(bias -> copy(bias, kernels.wide(), arena)).orElse(null));

@@ -78,7 +78,7 @@ public final class GgufImport {
       AtomicFiles.folder(
           folder,
           partial -> {
-            model.config.toJson(partial.resolve(ModelFolder.CONFIG));
+            model.config.toJson(partial.resolve(ModelFolder.CONFIG), DType.F32);
             AtomicFiles.file(partial.resolve(ModelFolder.TOKENIZER), tokenizer);
             SafetensorsWriter.write(
                 partial.resolve(SafetensorsFolder.SINGLE), items, Map.of("format", "pt"));

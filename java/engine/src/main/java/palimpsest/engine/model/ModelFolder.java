@@ -2,7 +2,6 @@ package palimpsest.engine.model;
 
 import static palimpsest.engine.weights.ModelFileException.quote;
 
-import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -16,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 import palimpsest.engine.model.TensorNames.Slot;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
@@ -274,6 +274,7 @@ public final class ModelFolder implements AutoCloseable {
   public static void write(
       Path path, DecoderConfig config, Values values, Optional<Path> tokenizer) {
     List<SafetensorsWriter.Item> items = new ArrayList<>();
+    DType type = values.get(Role.EMBEDDING, 0, false).type();
     for (Slot slot : TensorNames.of(config).slots()) {
       Tensor tensor = values.get(slot.role(), slot.layer(), slot.bias());
       if (tensor.size() != slot.size()) {
@@ -281,32 +282,68 @@ public final class ModelFolder implements AutoCloseable {
             slot.name() + " has " + tensor + ", the file takes " + Arrays.toString(slot.shape()));
       }
       items.add(
-          new SafetensorsWriter.Item(
-              slot.name(), tensor.type(), slot.shape(), sink -> writeTensor(slot, tensor, sink)));
+          item(
+              slot,
+              tensor.type(),
+              slot.inputMajor()
+                  ? stored -> transpose(tensor, stored)
+                  : stored -> stored.copyFrom(tensor)));
     }
+    write(path, config, type, items, tokenizer);
+  }
+
+  /**
+   * Writes weights that were trained, as a model folder of its own.
+   *
+   * @param path must not exist yet
+   * @param parameters of that layout
+   * @param type of the numbers in the file
+   */
+  static void write(
+      Path path,
+      DecoderConfig config,
+      WeightLayout layout,
+      Tensor parameters,
+      DType type,
+      Optional<Path> tokenizer) {
+    List<SafetensorsWriter.Item> items = new ArrayList<>();
+    for (Slot slot : TensorNames.of(config).slots()) {
+      Tensor tensor = layout.of(slot, parameters);
+      items.add(item(slot, type, stored -> stored.copyFrom(tensor)));
+    }
+    write(path, config, type, items, tokenizer);
+  }
+
+  private static SafetensorsWriter.Item item(Slot slot, DType type, Consumer<Tensor> values) {
+    return new SafetensorsWriter.Item(
+        slot.name(),
+        type,
+        slot.shape(),
+        sink -> {
+          try (TensorArena scratch = new TensorArena()) {
+            Tensor stored = scratch.allocate(type, slot.shape());
+            values.accept(stored);
+            sink.write(stored.data().asSlice(0, stored.size() * type.bytes()));
+          }
+        });
+  }
+
+  private static void write(
+      Path path,
+      DecoderConfig config,
+      DType type,
+      List<SafetensorsWriter.Item> items,
+      Optional<Path> tokenizer) {
     AtomicFiles.folder(
         path,
         folder -> {
-          config.toJson(folder.resolve(CONFIG));
+          config.toJson(folder.resolve(CONFIG), type);
           SafetensorsWriter.write(
               folder.resolve(SafetensorsFolder.SINGLE), items, Map.of("format", "pt"));
           if (tokenizer.isPresent()) {
             Files.copy(tokenizer.get(), folder.resolve(TOKENIZER));
           }
         });
-  }
-
-  private static void writeTensor(Slot slot, Tensor tensor, SafetensorsWriter.Sink sink)
-      throws IOException {
-    try (TensorArena scratch = new TensorArena()) {
-      Tensor stored = scratch.allocate(tensor.type(), slot.shape());
-      if (slot.inputMajor()) {
-        transpose(tensor, stored);
-      } else {
-        stored.copyFrom(tensor);
-      }
-      sink.write(stored.data().asSlice(0, stored.size() * stored.type().bytes()));
-    }
   }
 
   @Override

@@ -60,12 +60,12 @@ public final class SoftPrompt extends Trainable {
 
   /** The embeddings of the virtual tokens, [m, C], as a view of a flat tensor of P numbers. */
   public Tensor embeddings(Tensor flat) {
-    return part(flat, 0, prompt.length, decoder.config().width());
+    return flat.part(0, prompt.length, decoder.config().width());
   }
 
   /** Normally distributed, with the mean square of the model's own embeddings. */
   @Override
-  public void initialize(RandomGenerator random) {
+  public void initialize(ModelFolder base, RandomGenerator random) {
     double spread = decoder.embeddingSpread();
     for (long i = 0; i < size(); i++) {
       parameters().set(i, spread * random.nextGaussian());
@@ -121,7 +121,7 @@ public final class SoftPrompt extends Trainable {
   }
 
   private Tensor ids(int first, long count) {
-    return part(ids, first, count);
+    return ids.part(first, count);
   }
 
   /** Takes rows [from, to) apart into runs, in order. */

@@ -4,16 +4,15 @@ import java.util.random.RandomGenerator;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.LinearWeights;
 import palimpsest.engine.kernel.LoraFactors;
-import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
 /**
- * What a way of tuning trains, beside a decoder's frozen weights. All parameters lie in one flat
- * vector, so that an example's gradient, the clipped sum, the noise and the optimizer see nothing
- * else: what is not in the vector is not trained, and what is in it is clipped as a whole.
+ * What a way of tuning trains of a decoder, or beside its frozen weights. All parameters lie in one
+ * flat vector, so that an example's gradient, the clipped sum, the noise and the optimizer see
+ * nothing else: what is not in the vector is not trained, and what is in it is clipped as a whole.
  */
-public abstract sealed class Trainable permits Adapter, SoftPrompt, BiasVectors {
+public abstract sealed class Trainable permits Adapter, SoftPrompt, BiasVectors, AllWeights {
   private static final int[] NO_PROMPT = {};
 
   private final Tensor parameters;
@@ -30,9 +29,10 @@ public abstract sealed class Trainable permits Adapter, SoftPrompt, BiasVectors 
   /**
    * The start of training.
    *
+   * @param base the model that the decoder is
    * @param random the only source of what is random in it
    */
-  public abstract void initialize(RandomGenerator random);
+  public abstract void initialize(ModelFolder base, RandomGenerator random);
 
   /** Hands the present parameters to the kernels; call it after every change. */
   public abstract void pack();
@@ -78,15 +78,5 @@ public abstract sealed class Trainable permits Adapter, SoftPrompt, BiasVectors 
   /** What a linear layer computes with: its own weights unless others are in their place. */
   LinearWeights weights(Role role, int layer, LinearWeights own) {
     return own;
-  }
-
-  /** Part of a flat tensor of P numbers as a matrix, or with one dimension as a vector. */
-  static Tensor part(Tensor flat, long offset, long... shape) {
-    DType type = flat.type();
-    long count = 1;
-    for (long dimension : shape) {
-      count *= dimension;
-    }
-    return Tensor.of(flat.data().asSlice(offset * type.bytes(), count * type.bytes()), type, shape);
   }
 }

@@ -1,10 +1,13 @@
 package palimpsest.engine.model;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.random.RandomGenerator;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.tensor.TensorArena;
+import palimpsest.engine.weights.ModelFileException;
 
 /**
  * A decoder with what was or is being tuned of it, in whatever way; without, it is the base model.
@@ -14,11 +17,17 @@ import palimpsest.engine.tensor.TensorArena;
 public final class TunedDecoder implements AutoCloseable {
   private final Decoder decoder;
   private final Trainable tuned;
+  private final Optional<Path> tokenizer;
   private final TensorArena arena;
 
-  private TunedDecoder(Decoder decoder, Trainable tuned, TensorArena arena) {
+  /**
+   * @param tokenizer of the base model, if it has one
+   */
+  private TunedDecoder(
+      Decoder decoder, Trainable tuned, Optional<Path> tokenizer, TensorArena arena) {
     this.decoder = decoder;
     this.tuned = tuned;
+    this.tokenizer = tokenizer;
     this.arena = arena;
   }
 
@@ -28,7 +37,7 @@ public final class TunedDecoder implements AutoCloseable {
    * @param tuned made for this decoder, or null for the base model
    */
   public static TunedDecoder of(Decoder decoder, Trainable tuned) {
-    return new TunedDecoder(decoder, tuned, null);
+    return new TunedDecoder(decoder, tuned, Optional.empty(), null);
   }
 
   /**
@@ -47,7 +56,7 @@ public final class TunedDecoder implements AutoCloseable {
       TuningMethod method,
       RandomGenerator random) {
     TunedDecoder begun = load(folder, kernels, true, maxTokens, method);
-    begun.tuned.initialize(random);
+    begun.tuned.initialize(folder, random);
     return begun;
   }
 
@@ -59,7 +68,7 @@ public final class TunedDecoder implements AutoCloseable {
    */
   public static TunedDecoder untuned(ModelFolder folder, Kernels kernels, int maxTokens) {
     Decoder decoder = new Decoder(folder, kernels, false, maxTokens);
-    return new TunedDecoder(decoder, null, new TensorArena());
+    return new TunedDecoder(decoder, null, folder.tokenizer(), new TensorArena());
   }
 
   /**
@@ -72,10 +81,25 @@ public final class TunedDecoder implements AutoCloseable {
    *     base model
    */
   public static TunedDecoder open(ModelFolder folder, Kernels kernels, int maxTokens, Path saved) {
+    if (Files.exists(saved.resolve(ModelFolder.CONFIG))) {
+      return openWhole(folder, kernels, maxTokens, saved);
+    }
     try (TunedFolder tuned = TunedFolder.open(saved, folder.config())) {
       TunedDecoder opened = load(folder, kernels, false, maxTokens, tuned.method());
       tuned.copyTo(opened.tuned);
       return opened;
+    }
+  }
+
+  /** Full fine-tuning leaves a model of its own. */
+  private static TunedDecoder openWhole(
+      ModelFolder folder, Kernels kernels, int maxTokens, Path saved) {
+    try (ModelFolder whole = ModelFolder.open(saved)) {
+      if (!whole.config().equals(folder.config())) {
+        throw new ModelFileException(
+            saved + ": this model is not of the base model's form, so it was not tuned from it");
+      }
+      return untuned(whole, kernels, maxTokens);
     }
   }
 
@@ -85,7 +109,8 @@ public final class TunedDecoder implements AutoCloseable {
         new Decoder(folder, kernels, backward, Math.addExact(maxTokens, method.promptTokens()));
     TensorArena arena = new TensorArena();
     try {
-      return new TunedDecoder(decoder, method.parameters(decoder, arena), arena);
+      return new TunedDecoder(
+          decoder, method.parameters(decoder, arena), folder.tokenizer(), arena);
     } catch (RuntimeException e) {
       arena.close();
       decoder.close();
@@ -104,7 +129,11 @@ public final class TunedDecoder implements AutoCloseable {
     if (tuned == null) {
       throw new IllegalStateException("the base model has nothing that was tuned");
     }
-    TunedFolder.write(path, decoder.config(), tuned, baseModel);
+    if (tuned instanceof AllWeights weights) {
+      weights.write(path, tokenizer);
+    } else {
+      TunedFolder.write(path, decoder.config(), tuned, baseModel);
+    }
   }
 
   public Decoder decoder() {
@@ -116,8 +145,15 @@ public final class TunedDecoder implements AutoCloseable {
     return tuned;
   }
 
-  /** The same decoder as the base model, as long as this one is open. */
+  /**
+   * The same decoder as the base model, as long as this one is open and keeps its own weights.
+   *
+   * @throws IllegalStateException if they have been trained
+   */
   public TunedDecoder base() {
+    if (tuned instanceof AllWeights weights && !weights.isBase()) {
+      throw new IllegalStateException("the base model's weights have been trained away");
+    }
     return of(decoder, null);
   }
 

@@ -224,6 +224,9 @@ public final class TunedFolder implements AutoCloseable {
               path,
               promptConfig(base, prompt, baseModel),
               new LinkedHashMap<>(Map.of(PROMPT_TENSOR, prompt.embeddings(prompt.parameters()))));
+      case AllWeights _ ->
+          throw new IllegalArgumentException(
+              "a model all of whose weights are tuned is no adapter");
       case BiasVectors biases -> {
         SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
         for (BiasVectors.Site site : biases.sites()) {

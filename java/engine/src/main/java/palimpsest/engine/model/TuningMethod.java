@@ -6,8 +6,8 @@ import java.util.Set;
 import palimpsest.engine.tensor.TensorArena;
 
 /**
- * A way of tuning: which parameters are trained beside the frozen base model. A public choice that
- * shapes the result and not the guarantee.
+ * A way of tuning: which parameters are trained, beside the frozen base model or of it. A public
+ * choice that shapes the result and not the guarantee.
  */
 public sealed interface TuningMethod {
   /** One word, as written in files and on the command line. */
@@ -155,6 +155,24 @@ public sealed interface TuningMethod {
     @Override
     public BiasVectors parameters(Decoder decoder, TensorArena arena) {
       return new BiasVectors(decoder, targets, arena);
+    }
+  }
+
+  /** Full fine-tuning: all of the model's own weights, of which no others are kept. */
+  record Full() implements TuningMethod {
+    @Override
+    public String id() {
+      return "full";
+    }
+
+    @Override
+    public long parameterCount(DecoderConfig model) {
+      return new WeightLayout(model).size();
+    }
+
+    @Override
+    public AllWeights parameters(Decoder decoder, TensorArena arena) {
+      return new AllWeights(decoder, arena);
     }
   }
 

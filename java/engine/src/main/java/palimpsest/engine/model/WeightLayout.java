@@ -22,7 +22,7 @@ public final class WeightLayout {
       Role role, int layer, boolean inputMajor, long offset, long rows, long cols) {
     /** As a view of a flat tensor. */
     public Tensor of(Tensor flat) {
-      return Trainable.part(flat, offset, rows, cols);
+      return flat.part(offset, rows, cols);
     }
   }
 
@@ -35,7 +35,7 @@ public final class WeightLayout {
   public record Vector(Role role, int layer, boolean bias, long offset, long size) {
     /** As a view of a flat tensor of the vectors alone. */
     public Tensor of(Tensor vectors) {
-      return Trainable.part(vectors, offset, size);
+      return vectors.part(offset, size);
     }
   }
 
@@ -83,9 +83,29 @@ public final class WeightLayout {
     return matrixSize;
   }
 
+  /** A tensor of the file, as a view of a flat tensor. */
+  Tensor of(TensorNames.Slot slot, Tensor flat) {
+    Place place = new Place(slot.role(), slot.layer(), slot.bias());
+    Vector vector = vectorAt.get(place);
+    return vector == null ? matrixAt.get(place).of(flat) : vector.of(vectors(flat));
+  }
+
+  /** All vectors, as a view of a flat tensor. */
+  public Tensor vectors(Tensor flat) {
+    return flat.part(matrixSize, vectorSize);
+  }
+
   /** Numbers in all vectors. */
   public long vectorsSize() {
     return vectorSize;
+  }
+
+  /** Where each matrix, and last all vectors together, begin. */
+  public List<Long> partOffsets() {
+    List<Long> offsets = new ArrayList<>();
+    matrices.forEach(matrix -> offsets.add(matrix.offset()));
+    offsets.add(vectorsOffset());
+    return offsets;
   }
 
   public List<Matrix> matrices() {

@@ -114,6 +114,21 @@ public final class Tensor {
     return new Tensor(data.asSlice(first * type.bytes()), type, new long[] {rows, count}, stride);
   }
 
+  /** Elements of a contiguous tensor from number {@code first} on, as a tensor of that shape. */
+  public Tensor part(long first, long... newShape) {
+    if (!isContiguous()) {
+      throw new IllegalStateException("only a contiguous tensor can be cut like that");
+    }
+    long count = 1;
+    for (long dimension : newShape) {
+      count = Math.multiplyExact(count, dimension);
+    }
+    if (first < 0 || count < 0 || Math.addExact(first, count) > size()) {
+      throw new IndexOutOfBoundsException(first + " + " + count + " of " + size());
+    }
+    return of(data.asSlice(first * type.bytes(), count * type.bytes()), type, newShape);
+  }
+
   /** The same contiguous elements under another shape of at most the same size. */
   public Tensor reshape(long... newShape) {
     if (!isContiguous()) {
@@ -180,13 +195,13 @@ public final class Tensor {
     return type == DType.I64 ? data.get(JAVA_LONG_UNALIGNED, at * 8) : (long) getAt(at);
   }
 
-  /** Sets element {@code index} of an integer tensor exactly. */
+  /** Sets element {@code index} of an integer tensor; I32 takes the value modulo 2^32. */
   public void setLong(long index, long value) {
     long at = isContiguous() ? index : index / cols * stride + index % cols;
-    if (type == DType.I64) {
-      data.set(JAVA_LONG_UNALIGNED, at * 8, value);
-    } else {
-      setAt(at, value);
+    switch (type) {
+      case I64 -> data.set(JAVA_LONG_UNALIGNED, at * 8, value);
+      case I32 -> data.set(JAVA_INT_UNALIGNED, at * 4, (int) value);
+      default -> setAt(at, value);
     }
   }
 

@@ -2,136 +2,162 @@ package palimpsest.engine.train;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.IntConsumer;
-import java.util.function.Supplier;
 import palimpsest.engine.model.TokenGroup;
+import palimpsest.engine.parallel.Workers;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
 /**
- * The clipped sum over a batch, by several workers. A batch is cut into groups of whole examples;
+ * The sum of a batch's gradients, by several workers. A batch is cut into groups of whole examples;
  * each worker takes the next group when it is done, and no worker waits for another inside a pass.
- * The sum's bits depend neither on the workers nor on the groups.
+ * The bits of a clipped sum depend neither on the workers nor on the groups.
  */
 public final class BatchGradient implements AutoCloseable {
-  private final List<ExampleGradients> workers = new ArrayList<>();
+  private final Workers workers;
+  private final ClippedSum sum;
+  private final List<ExampleGradients> gradients;
   private final List<ClippedSum> partial = new ArrayList<>();
-  private final List<Tensor> publicPartial = new ArrayList<>();
   private final TensorArena arena = new TensorArena();
-  private final ExecutorService threads;
 
-  /**
-   * @param workers how many threads
-   * @param gradients makes a worker's buffers
-   * @param sums makes a worker's empty sum
-   */
-  public BatchGradient(
-      int workers, Supplier<ExampleGradients> gradients, Supplier<ClippedSum> sums) {
-    if (workers < 1) {
-      throw new IllegalArgumentException("at least one worker is needed, not " + workers);
+  /** What a worker does with a group when it holds it. */
+  @FunctionalInterface
+  private interface Pass {
+    void run(int worker, int group);
+  }
+
+  private BatchGradient(
+      Workers workers, List<? extends ExampleGradients> gradients, ClippedSum sum) {
+    if (gradients.size() != workers.count()) {
+      throw new IllegalArgumentException(
+          gradients.size() + " sets of buffers for " + workers.count() + " workers");
     }
-    for (int i = 0; i < workers; i++) {
-      this.workers.add(gradients.get());
-      partial.add(sums.get());
+    this.workers = workers;
+    this.gradients = List.copyOf(gradients);
+    this.sum = sum;
+    for (int i = 0; sum != null && i < workers.count(); i++) {
+      partial.add(sum.forWorker(arena));
     }
-    threads =
-        Executors.newFixedThreadPool(
-            workers,
-            task -> {
-              Thread thread = new Thread(task, "palimpsest-gradient");
-              thread.setDaemon(true);
-              return thread;
-            });
   }
 
   /**
-   * Replaces {@code total} by the sum of the batch's clipped gradients.
+   * For clipped sums.
    *
-   * @throws IllegalStateException if a worker failed; the total is then cleared, nothing of the
-   *     batch is in it
+   * @param workers stay the caller's to close
+   * @param gradients each worker's buffers
+   * @param sum that of all workers, for the same parameters
    */
-  public void accumulate(List<Example> batch, ClippedSum total) {
-    total.clear();
-    overGroups(
-        batch,
-        worker -> partial.get(worker).clear(),
-        worker -> workers.get(worker).accumulate(partial.get(worker)));
-    partial.forEach(total::merge);
+  public static BatchGradient clipped(
+      Workers workers, List<? extends ExampleGradients> gradients, ClippedSum sum) {
+    return new BatchGradient(workers, gradients, Objects.requireNonNull(sum));
+  }
+
+  /**
+   * For sums without clipping alone.
+   *
+   * @param workers stay the caller's to close
+   * @param gradients each worker's buffers
+   */
+  public static BatchGradient plain(Workers workers, List<? extends ExampleGradients> gradients) {
+    return new BatchGradient(workers, gradients, null);
+  }
+
+  /** What {@link #accumulate} leaves its result in. */
+  public ClippedSum sum() {
+    return sum;
+  }
+
+  /**
+   * Replaces the clipped sum by that of the batch.
+   *
+   * @throws IllegalArgumentException if an example is longer than a group; nothing has entered
+   * @throws IllegalStateException if a worker failed; the sum is then cleared, nothing of the batch
+   *     is in it
+   */
+  public void accumulate(List<Example> batch) {
+    if (sum == null) {
+      throw new IllegalStateException("these workers have no clipped sum");
+    }
+    clear();
+    List<List<Example>> groups = groups(batch);
+    try {
+      overGroups(
+          groups, (worker, _) -> gradients.get(worker).accumulate(partial.get(worker)), () -> {});
+      partial.forEach(sum::merge);
+    } catch (Throwable t) {
+      clear();
+      throw failed(t);
+    }
+  }
+
+  private static IllegalStateException failed(Throwable cause) {
+    return new IllegalStateException("a gradient worker failed", cause);
+  }
+
+  private void clear() {
+    sum.clear();
+    partial.stream().filter(part -> part != sum).forEach(ClippedSum::clear);
   }
 
   /**
    * The same without clipping: replaces {@code total} by the float sum of the batch's gradients.
-   * For training on public data, and the yardstick for what privacy costs. Its last bits depend on
-   * which worker took which group.
+   * For training on public data, and the yardstick for what privacy costs. Its bits depend on the
+   * groups, but not on the workers.
    *
    * @param total wide [P]
    * @throws IllegalStateException if a worker failed; the total then holds nothing of the batch
    */
   public void accumulatePublic(List<Example> batch, Tensor total) {
-    total.data().fill((byte) 0);
-    if (publicPartial.isEmpty()) {
-      workers.forEach(_ -> publicPartial.add(arena.allocate(total.type(), total.size())));
+    if (!(gradients.getFirst() instanceof PublicGradients first)) {
+      throw new IllegalStateException("these gradients are for the private step alone");
     }
-    overGroups(
-        batch,
-        worker -> publicPartial.get(worker).data().fill((byte) 0),
-        worker -> workers.get(worker).accumulatePublic(publicPartial.get(worker)));
-    publicPartial.forEach(sum -> FloatSum.add(sum, total));
+    if (total.size() != first.size()) {
+      throw new IllegalArgumentException(
+          "the sum has " + total.size() + " numbers, the gradient " + first.size());
+    }
+    total.data().fill((byte) 0);
+    OrderedSum ordered = new OrderedSum(total, first.parts());
+    List<List<Example>> groups = groups(batch);
+    try {
+      overGroups(
+          groups,
+          (worker, group) ->
+              ((PublicGradients) gradients.get(worker)).accumulatePublic(ordered, group),
+          ordered::fail);
+    } catch (Throwable t) {
+      total.data().fill((byte) 0);
+      throw failed(t);
+    }
   }
 
   /**
-   * Takes the batch through the workers, group by group.
+   * Takes the groups through the workers.
    *
-   * @param start called once for each worker
-   * @param pass called for each group, when the worker holds it
+   * @param failed told at once when one fails
    */
-  private void overGroups(List<Example> batch, IntConsumer start, IntConsumer pass) {
-    List<List<Example>> groups = groups(batch);
+  private void overGroups(List<List<Example>> groups, Pass pass, Runnable failed) {
     AtomicInteger next = new AtomicInteger();
-    List<Future<?>> running = new ArrayList<>();
-    for (int i = 0; i < workers.size(); i++) {
-      int worker = i;
-      running.add(threads.submit(() -> work(worker, groups, next, start, pass)));
-    }
-    Throwable failure = null;
-    for (Future<?> future : running) {
+    workers.run((worker, stopped) -> {
       try {
-        future.get();
-      } catch (ExecutionException e) {
-        failure = e.getCause();
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        failure = e;
+        TokenGroup group = gradients.get(worker).group();
+        for (int g = next.getAndIncrement();
+            g < groups.size() && !stopped.getAsBoolean();
+            g = next.getAndIncrement()) {
+          group.clear();
+          groups.get(g).forEach(example -> group.add(example.tokens(), example.prefix()));
+          pass.run(worker, g);
+        }
+      } catch (Throwable t) {
+        failed.run();
+        throw t;
       }
-    }
-    if (failure != null) {
-      throw new IllegalStateException("a gradient worker failed", failure);
-    }
-  }
-
-  private void work(
-      int worker,
-      List<List<Example>> groups,
-      AtomicInteger next,
-      IntConsumer start,
-      IntConsumer pass) {
-    start.accept(worker);
-    TokenGroup group = workers.get(worker).group();
-    for (int g = next.getAndIncrement(); g < groups.size(); g = next.getAndIncrement()) {
-      group.clear();
-      groups.get(g).forEach(example -> group.add(example.tokens(), example.prefix()));
-      pass.accept(worker);
-    }
+    });
   }
 
   /** Cuts the batch, in order, into groups that fit a worker. */
   private List<List<Example>> groups(List<Example> batch) {
-    TokenGroup shape = workers.getFirst().group();
+    TokenGroup shape = gradients.getFirst().group();
     List<List<Example>> groups = new ArrayList<>();
     List<Example> open = new ArrayList<>();
     int rows = 0;
@@ -158,7 +184,6 @@ public final class BatchGradient implements AutoCloseable {
 
   @Override
   public void close() {
-    threads.shutdownNow();
     arena.close();
   }
 }

@@ -1,11 +1,11 @@
 package palimpsest.engine.train;
 
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-
-import java.lang.foreign.MemorySegment;
-import palimpsest.engine.kernel.Clip;
-import palimpsest.engine.kernel.Kernels;
-import palimpsest.engine.tensor.DType;
+import palimpsest.engine.model.Adapter;
+import palimpsest.engine.model.AllWeights;
+import palimpsest.engine.model.BiasVectors;
+import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.SoftPrompt;
+import palimpsest.engine.model.Trainable;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
@@ -16,32 +16,20 @@ import palimpsest.engine.tensor.TensorArena;
  * clipping"). Integers add in any order to the same bits, so workers and micro-batches do not
  * matter.
  */
-public final class ClippedSum {
+public abstract sealed class ClippedSum permits VectorSum, ProductSum {
   /** Keeps a float norm's rounding from causing repairs: the factor is this much below C / norm. */
   private static final double MARGIN = 1e-6;
 
-  private final Kernels kernels;
   private final double clipNorm;
   private final int gridBits;
-  private final Tensor sums;
   private long repaired;
   private long dropped;
 
   /**
-   * @param size P, the number of trained parameters
    * @param clipNorm C, in units of the gradient
    * @param gridBits C is 2^gridBits grid steps
-   * @param arena holds the sum
    */
-  public ClippedSum(Kernels kernels, long size, double clipNorm, int gridBits, TensorArena arena) {
-    requireGrid(clipNorm, gridBits);
-    this.kernels = kernels;
-    this.clipNorm = clipNorm;
-    this.gridBits = gridBits;
-    sums = arena.allocate(DType.I64, size);
-  }
-
-  static void requireGrid(double clipNorm, int gridBits) {
+  ClippedSum(double clipNorm, int gridBits) {
     if (!(clipNorm > 0) || Double.isInfinite(clipNorm)) {
       throw new IllegalArgumentException(
           "the clip norm must be positive and finite, not " + clipNorm);
@@ -49,6 +37,24 @@ public final class ClippedSum {
     if (gridBits < 1 || gridBits > 24) {
       throw new IllegalArgumentException("the grid must have 1 to 24 bits, not " + gridBits);
     }
+    this.clipNorm = clipNorm;
+    this.gridBits = gridBits;
+  }
+
+  /**
+   * An empty sum for the gradients of what a decoder is tuned by.
+   *
+   * @param clipNorm C, in units of the gradient
+   * @param gridBits C is 2^gridBits grid steps
+   * @param arena holds the sum
+   */
+  public static ClippedSum of(
+      Decoder decoder, Trainable tuned, double clipNorm, int gridBits, TensorArena arena) {
+    return switch (tuned) {
+      case Adapter _, SoftPrompt _, BiasVectors _ ->
+          new VectorSum(decoder.kernels(), tuned.size(), clipNorm, gridBits, arena);
+      case AllWeights weights -> new ProductSum(weights.layout(), clipNorm, gridBits, arena);
+    };
   }
 
   /**
@@ -56,79 +62,78 @@ public final class ClippedSum {
    * little less. A norm of 0 gives as if it were small; one that is not finite NaN, which drops the
    * example.
    */
-  static double factor(double normSquared, double clipNorm, int gridBits) {
+  final double factor(double normSquared) {
     double norm = Math.sqrt(normSquared);
     double clip = norm * 0 == 0 ? Math.min(1, clipNorm / norm) : Double.NaN;
     return clip * (1 - MARGIN) * ((1L << gridBits) / clipNorm);
   }
 
   /**
-   * Clips one example's gradient and adds it.
+   * What a further worker adds to before {@link #merge}: an empty sum of its own, or this one where
+   * workers share it.
    *
-   * @param gradient wide [P], all trained parameters of the example; overwritten
+   * @param arena holds what is new
    */
-  public void add(Tensor gradient) {
-    double factor = factor(kernels.clip().exampleNorm(gradient), clipNorm, gridBits);
-    switch (kernels.clip().accumulate(gradient, factor, gridBits, sums)) {
-      case Clip.Outcome.ACCEPTED -> {}
-      case Clip.Outcome.REPAIRED -> repaired++;
-      case Clip.Outcome.DROPPED -> dropped++;
-    }
-  }
+  abstract ClippedSum forWorker(TensorArena arena);
 
-  /** Adds another sum of the same parameters. */
-  public void merge(ClippedSum other) {
-    if (other.sums.size() != sums.size()
-        || other.clipNorm != clipNorm
-        || other.gridBits != gridBits) {
-      throw new IllegalArgumentException(
-          "these sums do not have the same parameters, clip norm and grid");
-    }
-    MemorySegment mine = sums.data();
-    MemorySegment theirs = other.sums.data();
-    for (long at = 0; at < sums.size() * Long.BYTES; at += Long.BYTES) {
-      mine.set(JAVA_LONG, at, mine.get(JAVA_LONG, at) + theirs.get(JAVA_LONG, at));
-    }
-    repaired += other.repaired;
-    dropped += other.dropped;
-  }
+  /**
+   * Adds a worker's sum.
+   *
+   * @param worker made by {@link #forWorker}
+   */
+  abstract void merge(ClippedSum worker);
 
   /** Back to zero. */
-  public void clear() {
-    sums.data().fill((byte) 0);
+  public synchronized void clear() {
+    sumsInMemory().data().fill((byte) 0);
     repaired = 0;
     dropped = 0;
   }
 
-  /** The integers, I64 [P]. They are private until noise is added to them. */
+  /** The integers, whatever state they are in. */
+  abstract Tensor sumsInMemory();
+
+  /**
+   * The integers, I64 [P] or modulo 2^32 I32 [P]. They are private until noise is added to them.
+   *
+   * @throws IllegalStateException if an example is in that was not verified
+   */
   public Tensor sums() {
-    return sums;
+    return sumsInMemory();
   }
 
   /** C. */
-  public double clipNorm() {
+  public final double clipNorm() {
     return clipNorm;
   }
 
   /** Log2 of C in grid steps. */
-  public int gridBits() {
+  public final int gridBits() {
     return gridBits;
   }
 
   /** One grid step, in units of the gradient. */
-  public double gridStep() {
+  public final double gridStep() {
     return clipNorm / (1L << gridBits);
   }
 
   /** L2 sensitivity of {@link #sums} to adding or removing one example, in grid steps. */
-  public double sensitivity() {
+  public final double sensitivity() {
     return 1L << gridBits;
+  }
+
+  final synchronized void countRepaired(long more) {
+    repaired += more;
+  }
+
+  final synchronized void countDropped(long more) {
+    dropped += more;
   }
 
   /**
    * How many examples entered shrunk, because the float norm was wrong. Private: for tests only.
    */
-  long repaired() {
+  final synchronized long repaired() {
     return repaired;
   }
 
@@ -136,7 +141,7 @@ public final class ClippedSum {
    * How many examples contributed nothing, because their gradient was not finite. Private: for
    * tests only.
    */
-  long dropped() {
+  final synchronized long dropped() {
     return dropped;
   }
 }

@@ -1,12 +1,15 @@
 package palimpsest.engine.train;
 
+import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.model.Adapter;
+import palimpsest.engine.model.AllWeights;
 import palimpsest.engine.model.BiasVectors;
 import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.SoftPrompt;
 import palimpsest.engine.model.TokenGroup;
 import palimpsest.engine.model.Trainable;
-import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.TensorArena;
 
 /**
@@ -27,7 +30,21 @@ public interface ExampleGradients {
       case Adapter adapter -> new LoraGradients(decoder, adapter, maxRows, maxExamples, arena);
       case SoftPrompt prompt -> new PromptGradients(decoder, prompt, maxRows, maxExamples, arena);
       case BiasVectors biases -> new BiasGradients(decoder, biases, maxRows, maxExamples, arena);
+      case AllWeights weights -> new WeightGradients(decoder, weights, maxRows, maxExamples, arena);
     };
+  }
+
+  /**
+   * Bytes of the buffers that {@link #of} makes for one worker.
+   *
+   * @param maxRows the most rows of a group, virtual tokens of a soft prompt included
+   * @param maxExamples the most examples of a group
+   */
+  static long bytes(
+      DecoderConfig config, Kernels kernels, TuningMethod method, int maxRows, int maxExamples) {
+    return method instanceof TuningMethod.Full
+        ? WeightGradients.bytes(config, kernels, maxRows, maxExamples)
+        : SmallGradients.bytes(config, kernels, method, maxRows, maxExamples);
   }
 
   /** The group to fill with examples before {@link #accumulate}. */
@@ -38,14 +55,8 @@ public interface ExampleGradients {
 
   /**
    * Takes the group through the model and back and adds each example's clipped gradient to the sum.
+   *
+   * @param sum made for the same parameters by {@link ClippedSum#of}
    */
   void accumulate(ClippedSum sum);
-
-  /**
-   * The same without clipping: adds the group's whole gradient to a float sum. For training on
-   * public data, and the yardstick for what privacy costs.
-   *
-   * @param sum wide [P]
-   */
-  void accumulatePublic(Tensor sum);
 }

@@ -8,9 +8,10 @@ import palimpsest.engine.tensor.Tensor;
  * the trained parameters.
  *
  * @param offset of its first number in the flat vector of all
- * @param accumulate the kernel
+ * @param accumulate makes each example's integers and adds them
+ * @param plain adds the whole group's gradient as floats
  */
-record GradientProduct(long offset, long rows, long cols, Accumulate accumulate) {
+record GradientProduct(long offset, long rows, long cols, Accumulate accumulate, Plain plain) {
   /** A kernel that makes integers of this part and adds them. */
   @FunctionalInterface
   interface Accumulate {
@@ -19,6 +20,20 @@ record GradientProduct(long offset, long rows, long cols, Accumulate accumulate)
      * @param sums I32 [rows, cols]
      */
     void into(ClippedExamples examples, Tensor sums);
+  }
+
+  /** A kernel that adds this part of a group's gradient, without privacy. */
+  @FunctionalInterface
+  interface Plain {
+    /**
+     * @param sums wide [rows, cols]
+     */
+    void into(Tensor sums);
+  }
+
+  /** This part of a flat tensor of all parameters. */
+  Tensor of(Tensor flat) {
+    return flat.part(offset, rows, cols);
   }
 
   long size() {

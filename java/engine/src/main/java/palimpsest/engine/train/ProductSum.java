@@ -4,51 +4,44 @@ import java.util.ArrayList;
 import java.util.List;
 import palimpsest.engine.kernel.Clip;
 import palimpsest.engine.kernel.ClippedExamples;
+import palimpsest.engine.model.WeightLayout;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
 /**
- * As {@link ClippedSum} for gradients that are too large to be held: verified clipping of products
- * that make an example's gradient tile by tile. An example enters, and only then is the exact norm
- * of what entered known; one over the bound is taken out again, which is exact, and enters shrunk.
- * So on return what each example has added has an L2 norm of at most {@code 2^gridBits} grid steps,
+ * A clipped sum of gradients that are too large to be held: verified clipping of products that make
+ * an example's gradient tile by tile. An example enters, and only then is the exact norm of what
+ * entered known; one over the bound is taken out again, which is exact, and enters shrunk. So on
+ * return what each example has added has an L2 norm of at most {@code 2^gridBits} grid steps,
  * whatever its float norm was said to be ({@code docs/privacy.md}, "Verified clipping").
  *
- * <p>One sum serves all workers: integers add in any order to the same bits, and each part of the
- * parameters is one worker's at a time. While an example is in and not yet verified, and for good
- * after a failure meanwhile, the sum cannot be read.
+ * <p>One sum serves all workers: each part of the parameters is one worker's at a time. While an
+ * example is in and not yet verified, and for good after a failure meanwhile, the sum cannot be
+ * read.
  *
  * <p>Sums are modulo 2^32. That takes nothing from the guarantee if what is made of them is modulo
- * 2^32 too: noise is added to the integers and the result taken as 32 bits, so that it is a
- * function of the noisy sum that never wrapped. Read before that they have no bounded sensitivity.
+ * 2^32 too: noise is added to the integers modulo 2^32, so that the result is a function of the
+ * noisy sum that never wrapped. Read before that they have no bounded sensitivity.
  */
-public final class ProductSum {
-  private final double clipNorm;
-  private final int gridBits;
+final class ProductSum extends ClippedSum {
   private final Tensor sums;
   private final Object[] locks;
   private final List<Long> offsets;
-  private long repaired;
-  private long dropped;
 
   /** Additions that have begun and not come to their end. */
   private int unverified;
 
   /**
-   * @param offsets where the parts of the parameters begin, ascending from 0: what every example's
-   *     products must cover
-   * @param size P, the number of trained parameters
+   * @param layout the parameters: what every example's products must cover
    * @param clipNorm C, in units of the gradient
    * @param gridBits C is 2^gridBits grid steps
    * @param arena holds the sum
    */
-  ProductSum(List<Long> offsets, long size, double clipNorm, int gridBits, TensorArena arena) {
-    ClippedSum.requireGrid(clipNorm, gridBits);
-    this.offsets = List.copyOf(offsets);
-    this.clipNorm = clipNorm;
-    this.gridBits = gridBits;
-    sums = arena.allocate(DType.I32, size);
+  ProductSum(WeightLayout layout, double clipNorm, int gridBits, TensorArena arena) {
+    super(clipNorm, gridBits);
+    offsets = layout.partOffsets();
+    sums = arena.allocate(DType.I32, layout.size());
     locks = new Object[offsets.size()];
     for (int i = 0; i < locks.length; i++) {
       locks[i] = new Object();
@@ -61,14 +54,15 @@ public final class ProductSum {
    * @param products together all trained parameters, in the order of the offsets: a part that went
    *     another way would not be clipped
    * @param normsSquared of each example's whole gradient, in floating point
-   * @param examples begun with as many; overwritten
+   * @param examples with room for as many; overwritten
    * @throws IllegalStateException if the products are not the parameters; nothing has entered then
    */
   void add(List<GradientProduct> products, double[] normsSquared, ClippedExamples examples) {
     requireAll(products);
-    double[] factors = new double[examples.count()];
+    examples.begin(normsSquared.length, gridBits());
+    double[] factors = new double[normsSquared.length];
     for (int e = 0; e < factors.length; e++) {
-      factors[e] = ClippedSum.factor(normsSquared[e], clipNorm, gridBits);
+      factors[e] = factor(normsSquared[e]);
       examples.set(e, factors[e], ClippedExamples.WHOLE);
     }
     begin();
@@ -97,24 +91,19 @@ public final class ProductSum {
   /** What of an example may stay: all, a share, or nothing of one whose norm is not known. */
   private long share(ClippedExamples examples, int example) {
     if (!examples.enters(example)) {
-      count(false);
+      countDropped(1);
       return ClippedExamples.WHOLE;
     }
     long total = examples.total(example);
-    if (total <= 1L << 2 * gridBits) {
+    if (total <= 1L << 2 * gridBits()) {
       return ClippedExamples.WHOLE;
     }
-    boolean known = total <= ClippedExamples.MAX_TOTAL;
-    count(known);
-    return known ? Clip.share(total, gridBits) : 0;
-  }
-
-  private synchronized void count(boolean repair) {
-    if (repair) {
-      repaired++;
-    } else {
-      dropped++;
+    if (total <= ClippedExamples.MAX_TOTAL) {
+      countRepaired(1);
+      return Clip.share(total, gridBits());
     }
+    countDropped(1);
+    return 0;
   }
 
   /** Takes out what may not stay whole, and puts in the share that may. */
@@ -132,13 +121,7 @@ public final class ProductSum {
   private void enter(List<GradientProduct> products, ClippedExamples examples) {
     for (int i = 0; i < locks.length; i++) {
       GradientProduct product = products.get(i);
-      int bytes = DType.I32.bytes();
-      Tensor part =
-          Tensor.of(
-              sums.data().asSlice(product.offset() * bytes, product.size() * bytes),
-              DType.I32,
-              product.rows(),
-              product.cols());
+      Tensor part = product.of(sums);
       synchronized (locks[i]) {
         product.accumulate().into(examples, part);
       }
@@ -159,46 +142,35 @@ public final class ProductSum {
     }
   }
 
-  /** Back to zero, also after a failure. */
+  /** Also after a failure. */
+  @Override
   public synchronized void clear() {
+    super.clear();
     unverified = 0;
-    sums.data().fill((byte) 0);
-    repaired = 0;
-    dropped = 0;
   }
 
-  /**
-   * The integers modulo 2^32, I32 [P]. They are private until noise is added to them.
-   *
-   * @throws IllegalStateException if an example is in that was not verified
-   */
+  @Override
+  ProductSum forWorker(TensorArena arena) {
+    return this;
+  }
+
+  @Override
+  void merge(ClippedSum worker) {
+    if (worker != this) {
+      throw new IllegalArgumentException("workers share this sum");
+    }
+  }
+
+  @Override
+  Tensor sumsInMemory() {
+    return sums;
+  }
+
+  @Override
   public synchronized Tensor sums() {
     if (unverified != 0) {
       throw new IllegalStateException("the sum holds what was not verified; clear it");
     }
     return sums;
-  }
-
-  /**
-   * L2 sensitivity to adding or removing one example, in grid steps, of the sums before they are
-   * taken modulo 2^32.
-   */
-  public double sensitivity() {
-    return 1L << gridBits;
-  }
-
-  /** One grid step, in units of the gradient. */
-  public double gridStep() {
-    return clipNorm / (1L << gridBits);
-  }
-
-  /** How many examples entered shrunk. Private: for tests only. */
-  synchronized long repaired() {
-    return repaired;
-  }
-
-  /** How many examples contributed nothing. Private: for tests only. */
-  synchronized long dropped() {
-    return dropped;
   }
 }

@@ -5,9 +5,11 @@ import java.util.List;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.model.Activations;
 import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ParameterGradients;
 import palimpsest.engine.model.TokenGroup;
 import palimpsest.engine.model.Trainable;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
@@ -17,7 +19,7 @@ import palimpsest.engine.tensor.TensorArena;
  * not depend on which records are drawn. A method says what an example's rows contribute; all of an
  * example's gradient goes through one sum.
  */
-abstract class SmallGradients implements ExampleGradients, ParameterGradients {
+abstract class SmallGradients implements PublicGradients, ParameterGradients {
   /** What some rows contribute to a gradient. */
   @FunctionalInterface
   interface Part {
@@ -58,6 +60,16 @@ abstract class SmallGradients implements ExampleGradients, ParameterGradients {
     }
   }
 
+  /** Bytes of one worker's buffers, but for some indices. */
+  static long bytes(
+      DecoderConfig config, Kernels kernels, TuningMethod method, int maxRows, int maxExamples) {
+    try (TensorArena arena = new TensorArena()) {
+      new Activations(
+          config, kernels, maxRows, maxRows, method.rank(), Activations.Purpose.BACKWARD, arena);
+      return arena.bytes() + maxExamples * kernels.wide().bytes() * method.parameterCount(config);
+    }
+  }
+
   final Kernels kernels() {
     return decoder.kernels();
   }
@@ -74,25 +86,27 @@ abstract class SmallGradients implements ExampleGradients, ParameterGradients {
 
   @Override
   public final void accumulate(ClippedSum sum) {
+    VectorSum vectors = VectorSum.of(sum);
     compute();
     for (int e = 0; e < group.examples(); e++) {
-      sum.add(gradient(e));
+      vectors.add(gradient(e));
     }
   }
 
   @Override
-  public final void accumulatePublic(Tensor sum) {
-    if (sum.size() != size() || sum.type() != kernels().wide()) {
-      throw new IllegalArgumentException(
-          "the sum must be " + kernels().wide() + "[" + size() + "], not " + sum);
-    }
+  public final int parts() {
+    return 1;
+  }
+
+  @Override
+  public final void accumulatePublic(OrderedSum sum, int number) {
     together = true;
     try {
       compute();
     } finally {
       together = false;
     }
-    FloatSum.add(gradient(0), sum);
+    sum.add(0, number, total -> FloatSum.add(gradient(0), total));
   }
 
   /** Computes the gradients of all examples of the group. */

@@ -11,6 +11,7 @@ import palimpsest.engine.kernel.ClippedExamples;
 import palimpsest.engine.kernel.EmbeddingRows;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.model.Activations;
+import palimpsest.engine.model.AllWeights;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ParameterGradients;
@@ -30,9 +31,10 @@ import palimpsest.engine.tensor.TensorArena;
  *
  * <p>Vectors, of norms and biases, are few: an example's are held side by side.
  */
-final class WeightGradients implements ParameterGradients {
+final class WeightGradients implements PublicGradients, ParameterGradients {
   private final DecoderConfig config;
   private final Decoder decoder;
+  private final AllWeights weights;
   private final Kernels kernels;
   private final WeightLayout layout;
   private final TokenGroup group;
@@ -52,7 +54,12 @@ final class WeightGradients implements ParameterGradients {
   private final Tensor counting;
   private final Tensor workspace;
   private final double[] norms;
+  private final ClippedExamples examples;
   private final Map<WeightLayout.Matrix, GradientProduct> products = new HashMap<>();
+
+  /** Training without privacy needs none. */
+  private boolean withNorms = true;
+
   private Tensor h;
   private Tensor dLogits;
 
@@ -62,9 +69,10 @@ final class WeightGradients implements ParameterGradients {
    * @param arena holds all buffers
    */
   WeightGradients(
-      Decoder decoder, WeightLayout layout, int maxRows, int maxExamples, TensorArena arena) {
+      Decoder decoder, AllWeights weights, int maxRows, int maxExamples, TensorArena arena) {
     this.decoder = decoder;
-    this.layout = layout;
+    this.weights = weights;
+    layout = weights.layout();
     config = decoder.config();
     kernels = decoder.kernels();
     group = new TokenGroup(maxRows, maxExamples, new int[0], kernels.wide(), arena);
@@ -82,11 +90,26 @@ final class WeightGradients implements ParameterGradients {
     for (int row = 0; row < maxRows; row++) {
       counting.set(row, row);
     }
-    workspace = arena.allocate(kernels.wide(), workspaceSize(maxRows, maxExamples));
+    workspace =
+        arena.allocate(kernels.wide(), workspaceSize(layout, kernels, maxRows, maxExamples));
     norms = new double[maxExamples];
+    examples = new ClippedExamples(maxExamples, kernels.wide(), arena);
   }
 
-  private long workspaceSize(int maxRows, int maxExamples) {
+  /** Bytes of one worker's buffers, but for some indices. */
+  static long bytes(DecoderConfig config, Kernels kernels, int maxRows, int maxExamples) {
+    WeightLayout layout = new WeightLayout(config);
+    try (TensorArena arena = new TensorArena()) {
+      new Activations(
+          config, kernels, maxRows, maxRows, 0, Activations.Purpose.BOOK_KEEPING, arena);
+      long numbers =
+          maxExamples * layout.vectorsSize() + workspaceSize(layout, kernels, maxRows, maxExamples);
+      return arena.bytes() + kernels.wide().bytes() * numbers;
+    }
+  }
+
+  private static long workspaceSize(
+      WeightLayout layout, Kernels kernels, int maxRows, int maxExamples) {
     long most =
         kernels
             .linear()
@@ -103,28 +126,43 @@ final class WeightGradients implements ParameterGradients {
     return Math.max(1, most);
   }
 
-  /** The group to fill with examples before {@link #accumulate}. */
-  TokenGroup group() {
+  @Override
+  public TokenGroup group() {
     return group;
   }
 
-  /** An empty sum of all weights. */
-  ProductSum emptySum(double clipNorm, int gridBits, TensorArena arena) {
-    List<Long> offsets = new ArrayList<>();
-    layout.matrices().forEach(matrix -> offsets.add(matrix.offset()));
-    offsets.add(layout.vectorsOffset());
-    return new ProductSum(offsets, layout.size(), clipNorm, gridBits, arena);
+  @Override
+  public long size() {
+    return layout.size();
   }
 
-  /**
-   * Takes the group through the model and back and adds each example's clipped gradient to the sum.
-   *
-   * @param examples with room for the group, on the sum's grid; overwritten
-   */
-  void accumulate(ProductSum sum, ClippedExamples examples) {
+  @Override
+  public void accumulate(ClippedSum sum) {
+    if (!(sum instanceof ProductSum products)) {
+      throw new IllegalArgumentException("this sum takes vectors, not products");
+    }
     compute();
-    examples.begin(group.examples());
-    sum.add(products(), Arrays.copyOf(norms, group.examples()), examples);
+    products.add(products(), Arrays.copyOf(norms, group.examples()), examples);
+  }
+
+  @Override
+  public int parts() {
+    return layout.partOffsets().size();
+  }
+
+  @Override
+  public void accumulatePublic(OrderedSum sum, int number) {
+    withNorms = false;
+    try {
+      compute();
+    } finally {
+      withNorms = true;
+    }
+    List<GradientProduct> parts = products();
+    for (int part = 0; part < parts.size(); part++) {
+      GradientProduct product = parts.get(part);
+      sum.add(part, number, total -> product.plain().into(product.of(total)));
+    }
   }
 
   /**
@@ -132,9 +170,9 @@ final class WeightGradients implements ParameterGradients {
    */
   void compute() {
     begin();
-    decoder.forward(group, null, activations);
-    decoder.backward(group, null, activations, this);
-    for (int e = 0; e < group.examples(); e++) {
+    decoder.forward(group, weights, activations);
+    decoder.backward(group, weights, activations, this);
+    for (int e = 0; withNorms && e < group.examples(); e++) {
       norms[e] += kernels.clip().exampleNorm(vectors(e));
     }
   }
@@ -179,14 +217,19 @@ final class WeightGradients implements ParameterGradients {
                         examples,
                         null,
                         sums,
-                        workspace)));
+                        workspace),
+            sums -> {
+              for (int e = 0; e < count; e++) {
+                FloatSum.add(vectors(e), sums);
+              }
+            }));
     return all;
   }
 
   /** A matrix whose gradient is a product over the rows of each example. */
   private void product(
       WeightLayout.Matrix matrix, Tensor left, Tensor right, Tensor starts, EmbeddingRows more) {
-    for (int e = 0; e < group.examples(); e++) {
+    for (int e = 0; withNorms && e < group.examples(); e++) {
       norms[e] +=
           kernels
               .linear()
@@ -199,7 +242,20 @@ final class WeightGradients implements ParameterGradients {
             matrix.rows(),
             matrix.cols(),
             (examples, sums) ->
-                kernels.linear().accumulate(left, right, starts, examples, more, sums, workspace)));
+                kernels.linear().accumulate(left, right, starts, examples, more, sums, workspace),
+            sums -> {
+              kernels.linear().exampleGrad(right, left, 0, starts.getLong(group.examples()), sums);
+              if (more != null) {
+                addRows(group.ids(), more, sums);
+              }
+            }));
+  }
+
+  /** Adds the rows of all examples to a table's gradient. */
+  private void addRows(Tensor ids, EmbeddingRows rows, Tensor sums) {
+    kernels
+        .embedding()
+        .exampleGrad(ids, ids, rows.values(), 0, group.rows(), rows.scale(), sums, null);
   }
 
   @Override
@@ -269,7 +325,7 @@ final class WeightGradients implements ParameterGradients {
     WeightLayout.Matrix table = layout.matrix(Role.EMBEDDING, 0);
     if (config.tiedHead()) {
       product(table, dLogits, h, headStarts, tokens);
-      for (int e = 0; e < group.examples(); e++) {
+      for (int e = 0; withNorms && e < group.examples(); e++) {
         norms[e] +=
             kernels
                 .embedding()
@@ -284,12 +340,13 @@ final class WeightGradients implements ParameterGradients {
       }
     } else {
       product(layout.matrix(Role.HEAD, 0), dLogits, h, headStarts, null);
-      rowsOf(table, tokens);
+      rowsOf(table, group.ids(), tokens);
     }
     WeightLayout.Matrix places = layout.matrix(Role.POSITIONS, 0);
     if (places != null) {
       // Each position stands once in an example, in order.
-      rowsOf(places, new EmbeddingRows(rowStarts, group.positions(), counting, dx, 1));
+      Tensor positions = group.positions();
+      rowsOf(places, positions, new EmbeddingRows(rowStarts, positions, counting, dx, 1));
     }
   }
 
@@ -311,9 +368,9 @@ final class WeightGradients implements ParameterGradients {
     }
   }
 
-  /** A matrix whose gradient is rows of it. */
-  private void rowsOf(WeightLayout.Matrix matrix, EmbeddingRows rows) {
-    for (int e = 0; e < group.examples(); e++) {
+  /** A matrix whose gradient is rows of it, one for each of the ids. */
+  private void rowsOf(WeightLayout.Matrix matrix, Tensor ids, EmbeddingRows rows) {
+    for (int e = 0; withNorms && e < group.examples(); e++) {
       norms[e] += kernels.embedding().exampleNorm(rows, e, null, null, 0, 0, matrix.rows());
     }
     products.put(
@@ -322,7 +379,8 @@ final class WeightGradients implements ParameterGradients {
             matrix.offset(),
             matrix.rows(),
             matrix.cols(),
-            (examples, sums) -> kernels.embedding().accumulate(rows, examples, sums)));
+            (examples, sums) -> kernels.embedding().accumulate(rows, examples, sums),
+            sums -> addRows(ids, rows, sums)));
   }
 
   /** Fills all buffers with NaN, for tests: what a pass does not write must not be read. */

@@ -64,9 +64,8 @@ class ClippedExamplesTest {
 
     /** Factors that bring each example to the bound, or a multiple of that. */
     ClippedExamples examples(Kernels kernels, double times, long ratio) {
-      ClippedExamples examples =
-          new ClippedExamples(examples(), BITS, kernels.wide(), fixture.arena());
-      examples.begin(examples());
+      ClippedExamples examples = new ClippedExamples(examples(), kernels.wide(), fixture.arena());
+      examples.begin(examples(), BITS);
       for (int e = 0; e < examples(); e++) {
         double norm = Math.sqrt(norm(kernels, e));
         examples.set(e, times * (1 - 1e-6) * (1 << BITS) / norm, ratio);
@@ -129,8 +128,8 @@ class ClippedExamplesTest {
                 integers(fixture, new int[] {0}),
                 fixture.wide(1, cols).fill(1),
                 1);
-        ClippedExamples examples = new ClippedExamples(1, 24, kernels.wide(), fixture.arena());
-        examples.begin(1);
+        ClippedExamples examples = new ClippedExamples(1, kernels.wide(), fixture.arena());
+        examples.begin(1, 24);
         examples.set(0, 1e9, ClippedExamples.WHOLE);
         kernels
             .embedding()
@@ -157,8 +156,8 @@ class ClippedExamplesTest {
               sound.rows(),
               sound.values(),
               1);
-      ClippedExamples examples = new ClippedExamples(2, BITS, kernels.wide(), fixture.arena());
-      examples.begin(2);
+      ClippedExamples examples = new ClippedExamples(2, kernels.wide(), fixture.arena());
+      examples.begin(2, BITS);
       examples.set(1, 1, ClippedExamples.WHOLE);
       Tensor sums = none.zeroSums();
       assertThrows(
@@ -261,8 +260,8 @@ class ClippedExamplesTest {
     double[] factors = {Double.NaN, -1, -1e-300, Double.POSITIVE_INFINITY};
     try (Fixture fixture = new Fixture(kernels, 7)) {
       Product product = Product.of(fixture, 18, 16, 3, 3, 3, 3, 3);
-      ClippedExamples examples = new ClippedExamples(5, BITS, kernels.wide(), fixture.arena());
-      examples.begin(5);
+      ClippedExamples examples = new ClippedExamples(5, kernels.wide(), fixture.arena());
+      examples.begin(5, BITS);
       for (int e = 0; e < 4; e++) {
         examples.set(e, factors[e], ClippedExamples.WHOLE);
       }
@@ -276,7 +275,7 @@ class ClippedExamplesTest {
       }
       assertThrows(
           IllegalArgumentException.class, () -> examples.set(0, 1, ClippedExamples.WHOLE + 1));
-      assertThrows(IllegalArgumentException.class, () -> examples.begin(6));
+      assertThrows(IllegalArgumentException.class, () -> examples.begin(6, BITS));
     }
   }
 
@@ -292,9 +291,9 @@ class ClippedExamplesTest {
         Product product = Product.of(fixture, 70, 65, 1);
         product.left.fill(value);
         product.right.fill(1);
-        ClippedExamples examples = new ClippedExamples(1, bits, kernels.wide(), fixture.arena());
+        ClippedExamples examples = new ClippedExamples(1, kernels.wide(), fixture.arena());
         for (long ratio : new long[] {ClippedExamples.WHOLE, -ClippedExamples.WHOLE}) {
-          examples.begin(1);
+          examples.begin(1, bits);
           examples.set(0, 1, ratio);
           Tensor sums = product.zeroSums();
           product.accumulate(kernels, examples, null, sums);
@@ -328,8 +327,8 @@ class ClippedExamplesTest {
               Product product =
                   new Product(place.fixture(), place.around(left), place.around(right), starts);
               ClippedExamples examples =
-                  new ClippedExamples(3, BITS, kernels.wide(), place.fixture().arena());
-              examples.begin(3);
+                  new ClippedExamples(3, kernels.wide(), place.fixture().arena());
+              examples.begin(3, BITS);
               // Mates that are NaN enter as zeros; others stay out.
               examples.set(0, 1, place.poisoned() ? ClippedExamples.WHOLE : 0);
               examples.set(1, 1000, ClippedExamples.WHOLE);
@@ -357,9 +356,8 @@ class ClippedExamplesTest {
       product.accumulate(kernels, all, null, together);
       Tensor apart = product.zeroSums();
       for (int e = 0; e < lengths.length; e++) {
-        ClippedExamples one =
-            new ClippedExamples(lengths.length, BITS, kernels.wide(), fixture.arena());
-        one.begin(lengths.length);
+        ClippedExamples one = new ClippedExamples(lengths.length, kernels.wide(), fixture.arena());
+        one.begin(lengths.length, BITS);
         one.set(e, all.factors().get(e), ClippedExamples.WHOLE);
         product.accumulate(kernels, one, null, apart);
         assertEquals(all.total(e), one.total(e));
@@ -467,8 +465,8 @@ class ClippedExamplesTest {
               fixture.exact(product.right)[0],
               product.starts);
       ClippedExamples actual = product.examples(kernels, 0.5, ClippedExamples.WHOLE);
-      ClippedExamples expected = new ClippedExamples(2, BITS, DType.F64, fixture.arena());
-      expected.begin(2);
+      ClippedExamples expected = new ClippedExamples(2, DType.F64, fixture.arena());
+      expected.begin(2, BITS);
       for (int e = 0; e < 2; e++) {
         expected.set(e, actual.factors().get(e), ClippedExamples.WHOLE);
       }
@@ -480,8 +478,8 @@ class ClippedExamplesTest {
         assertEquals(exactSums.get(i), sums.get(i), 2 + tolerance(kernels) * (1 << BITS));
       }
       for (int e = 0; e < 2; e++) {
-        ClippedExamples alone = new ClippedExamples(2, BITS, kernels.wide(), fixture.arena());
-        alone.begin(2);
+        ClippedExamples alone = new ClippedExamples(2, kernels.wide(), fixture.arena());
+        alone.begin(2, BITS);
         alone.set(e, actual.factors().get(e), ClippedExamples.WHOLE);
         Tensor own = product.zeroSums();
         product.accumulate(kernels, alone, rows, own);
@@ -502,9 +500,8 @@ class ClippedExamplesTest {
         long[][] totals = new long[2][2];
         for (long ratio : new long[] {ClippedExamples.WHOLE, 1L << 30, -ClippedExamples.WHOLE}) {
           for (int way = 0; way < 2; way++) {
-            ClippedExamples examples =
-                new ClippedExamples(2, BITS, kernels.wide(), fixture.arena());
-            examples.begin(2);
+            ClippedExamples examples = new ClippedExamples(2, kernels.wide(), fixture.arena());
+            examples.begin(2, BITS);
             examples.set(0, 1e4, ratio);
             examples.set(1, 3e4, ratio);
             if (way == 0) {

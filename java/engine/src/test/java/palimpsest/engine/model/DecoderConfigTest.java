@@ -17,6 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import palimpsest.engine.kernel.Activation;
+import palimpsest.engine.tensor.DType;
 import palimpsest.engine.weights.Damage;
 import palimpsest.engine.weights.ModelFileException;
 import palimpsest.testing.Shared;
@@ -128,7 +129,7 @@ class DecoderConfigTest {
             parse(with("model_type", "\"qwen3\"")),
             parse(with("model_type", "\"mistral\",\"sliding_window\":4096")));
     for (DecoderConfig config : configs) {
-      config.toJson(file);
+      config.toJson(file, DType.F32);
       assertEquals(config, DecoderConfig.fromJson(file));
     }
   }

@@ -62,7 +62,7 @@ class ModelFuzzTest extends FuzzTests {
 
   private String json(DecoderConfig config) throws IOException {
     Path path = folder.resolve("seed.json");
-    config.toJson(path);
+    config.toJson(path, DType.F32);
     return Files.readString(path);
   }
 

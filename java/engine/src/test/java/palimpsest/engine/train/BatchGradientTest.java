@@ -20,6 +20,7 @@ import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.parallel.Workers;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.testing.TinyModels;
@@ -34,6 +35,7 @@ class BatchGradientTest {
   private Decoder decoder;
   private Adapter adapter;
   private final List<Example> batch = new ArrayList<>();
+  private final List<Workers> opened = new ArrayList<>();
 
   @BeforeEach
   void makeModel() {
@@ -54,6 +56,7 @@ class BatchGradientTest {
 
   @AfterEach
   void close() {
+    opened.forEach(Workers::close);
     decoder.close();
     arena.close();
   }
@@ -62,9 +65,20 @@ class BatchGradientTest {
     return new LoraGradients(decoder, adapter, ROWS, 3, arena);
   }
 
-  private BatchGradient workers(int count) {
-    return new BatchGradient(
-        count, this::gradients, () -> new ClippedSum(kernels, adapter.size(), 1, 20, arena));
+  private Workers workers(int count) {
+    Workers workers = new Workers(count, "test");
+    opened.add(workers);
+    return workers;
+  }
+
+  private BatchGradient batch(int count, ClippedSum sum) {
+    List<LoraGradients> buffers = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      buffers.add(gradients());
+    }
+    return sum == null
+        ? BatchGradient.plain(workers(count), buffers)
+        : BatchGradient.clipped(workers(count), buffers, sum);
   }
 
   /** Examples one by one, added up in double. */
@@ -87,7 +101,7 @@ class BatchGradientTest {
   void thePublicSumIsThatOfTheExamples(int count) {
     double[] expected = expected();
     Tensor total = arena.allocate(kernels.wide(), adapter.size()).fill(5);
-    try (BatchGradient workers = workers(count)) {
+    try (BatchGradient workers = batch(count, null)) {
       for (int repeat = 0; repeat < 2; repeat++) {
         workers.accumulatePublic(batch, total);
         for (int i = 0; i < expected.length; i++) {
@@ -101,11 +115,11 @@ class BatchGradientTest {
   void aFailedWorkerLeavesNothing() {
     List<Example> broken = new ArrayList<>(batch);
     broken.add(new Example(new int[] {1, 2, Integer.MAX_VALUE, 3}, 0));
-    ClippedSum total = new ClippedSum(kernels, adapter.size(), 1, 20, arena);
+    VectorSum total = new VectorSum(kernels, adapter.size(), 1, 20, arena);
     Tensor publicTotal = arena.allocate(kernels.wide(), adapter.size()).fill(5);
-    try (BatchGradient workers = workers(2)) {
-      workers.accumulate(batch, total);
-      assertThrows(IllegalStateException.class, () -> workers.accumulate(broken, total));
+    try (BatchGradient workers = batch(2, total)) {
+      workers.accumulate(batch);
+      assertThrows(IllegalStateException.class, () -> workers.accumulate(broken));
       assertThrows(
           IllegalStateException.class, () -> workers.accumulatePublic(broken, publicTotal));
     }
@@ -119,7 +133,7 @@ class BatchGradientTest {
   void anExampleThatFitsNoGroupIsRefused() {
     Tensor total = arena.allocate(kernels.wide(), adapter.size());
     List<Example> tooLong = List.of(new Example(new int[ROWS + 2], 0));
-    try (BatchGradient workers = workers(1)) {
+    try (BatchGradient workers = batch(1, null)) {
       IllegalArgumentException refused =
           assertThrows(
               IllegalArgumentException.class, () -> workers.accumulatePublic(tooLong, total));

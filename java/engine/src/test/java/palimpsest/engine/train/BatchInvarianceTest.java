@@ -28,6 +28,7 @@ import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.Trainable;
 import palimpsest.engine.model.TuningMethod;
+import palimpsest.engine.parallel.Workers;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
@@ -133,7 +134,7 @@ class BatchInvarianceTest {
         gradients.compute();
         List<long[]> all = new ArrayList<>();
         for (int e = 0; e < group.size(); e++) {
-          ClippedSum sum = new ClippedSum(kernels, tuned.size(), CLIP, BITS, scratch);
+          VectorSum sum = new VectorSum(kernels, tuned.size(), CLIP, BITS, scratch);
           sum.add(gradients.gradient(e));
           assertEquals(0, sum.repaired(), "an exact norm needs no repair");
           assertEquals(0, sum.dropped());
@@ -198,7 +199,7 @@ class BatchInvarianceTest {
       List<Example> pair = List.of(setting.examples.get(2), setting.examples.get(3));
       long[] alone = setting.integers(64, pair.subList(1, 2)).getFirst();
       SmallGradients gradients = setting.gradients(64, 2, scratch);
-      ClippedSum sum = new ClippedSum(kernels, setting.tuned.size(), CLIP, BITS, scratch);
+      VectorSum sum = new VectorSum(kernels, setting.tuned.size(), CLIP, BITS, scratch);
       // A weight of infinity makes the first example's loss gradient infinite or NaN throughout.
       int[] tokens = pair.getFirst().tokens();
       double[] weights = new double[tokens.length];
@@ -248,13 +249,15 @@ class BatchInvarianceTest {
   private static long[] sum(
       Setting setting, List<Example> batch, int workers, int rows, int examples) {
     try (TensorArena arena = new TensorArena();
-        BatchGradient gradient =
-            new BatchGradient(
-                workers,
-                () -> setting.gradients(rows, examples, arena),
-                () -> new ClippedSum(setting.kernels, setting.tuned.size(), CLIP, BITS, arena))) {
-      ClippedSum total = new ClippedSum(setting.kernels, setting.tuned.size(), CLIP, BITS, arena);
-      gradient.accumulate(batch, total);
+        Workers threads = new Workers(workers, "test")) {
+      List<ExampleGradients> buffers = new ArrayList<>();
+      for (int i = 0; i < workers; i++) {
+        buffers.add(setting.gradients(rows, examples, arena));
+      }
+      VectorSum total = new VectorSum(setting.kernels, setting.tuned.size(), CLIP, BITS, arena);
+      try (BatchGradient gradient = BatchGradient.clipped(threads, buffers, total)) {
+        gradient.accumulate(batch);
+      }
       return values(total.sums());
     }
   }

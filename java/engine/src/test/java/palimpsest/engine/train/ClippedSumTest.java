@@ -32,8 +32,8 @@ class ClippedSumTest {
     arena.close();
   }
 
-  private ClippedSum sum(Kernels kernels, double clipNorm, double... gradient) {
-    ClippedSum sum = new ClippedSum(kernels, gradient.length, clipNorm, BITS, arena);
+  private VectorSum sum(Kernels kernels, double clipNorm, double... gradient) {
+    VectorSum sum = new VectorSum(kernels, gradient.length, clipNorm, BITS, arena);
     Tensor tensor = arena.allocate(kernels.wide(), gradient.length);
     for (int i = 0; i < gradient.length; i++) {
       tensor.set(i, gradient[i]);
@@ -42,7 +42,7 @@ class ClippedSumTest {
     return sum;
   }
 
-  private static double[] values(ClippedSum sum) {
+  private static double[] values(VectorSum sum) {
     double[] values = new double[(int) sum.sums().size()];
     Arrays.setAll(values, i -> sum.sums().getLong(i) * sum.gridStep());
     return values;
@@ -83,7 +83,7 @@ class ClippedSumTest {
     SplittableRandom random = new SplittableRandom(2);
     for (int trial = 0; trial < 2000; trial++) {
       double[] gradient = random(random, 2 + trial % 3, 1 + 9 * random.nextDouble());
-      ClippedSum sum = new ClippedSum(kernels, gradient.length, 1, 24, arena);
+      VectorSum sum = new VectorSum(kernels, gradient.length, 1, 24, arena);
       Tensor tensor = arena.allocate(kernels.wide(), gradient.length);
       for (int i = 0; i < gradient.length; i++) {
         tensor.set(i, gradient[i]);
@@ -99,7 +99,7 @@ class ClippedSumTest {
   void aGradientThatIsNotFiniteContributesNothing(Kernels kernels) {
     // R42
     for (double bad : new double[] {Double.NaN, Double.POSITIVE_INFINITY}) {
-      ClippedSum sum = sum(kernels, 1, 0.25, bad, -0.25);
+      VectorSum sum = sum(kernels, 1, 0.25, bad, -0.25);
       assertEquals(0, norm(values(sum)));
       assertEquals(1, sum.dropped());
     }
@@ -108,7 +108,7 @@ class ClippedSumTest {
   @ParameterizedTest
   @MethodSource("kernels")
   void sensitivityIsTheClipNormInGridSteps(Kernels kernels) {
-    ClippedSum sum = sum(kernels, 0.25, 0, 3, 4);
+    VectorSum sum = sum(kernels, 0.25, 0, 3, 4);
     assertEquals(0.25, sum.sensitivity() * sum.gridStep());
     assertEquals(1 << BITS, sum.sensitivity());
     sum.clear();

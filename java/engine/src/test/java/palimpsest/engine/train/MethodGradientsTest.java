@@ -167,7 +167,7 @@ class MethodGradientsTest {
           assertTrue(Arrays.stream(gradient).allMatch(Double::isFinite), kernels.name());
           assertTrue(Arrays.stream(gradient).anyMatch(g -> g != 0), kernels.name());
         }
-        ClippedSum sum = new ClippedSum(kernels, size, 1, 20, setting.arena);
+        VectorSum sum = new VectorSum(kernels, size, 1, 20, setting.arena);
         setting.gradients.accumulate(sum);
         assertEquals(size, sum.sums().size());
         assertEquals(0, sum.dropped());
@@ -205,7 +205,7 @@ class MethodGradientsTest {
         Arrays.setAll(expected, i -> expected[i] + gradient[i]);
       }
       Tensor sum = setting.arena.allocate(DType.F64, expected.length);
-      setting.gradients.accumulatePublic(sum);
+      setting.gradients.accumulatePublic(new OrderedSum(sum, setting.gradients.parts()), 0);
       double scale = Arrays.stream(expected).map(Math::abs).max().orElseThrow();
       assertArrayEquals(expected, values(sum), 1e-12 * scale);
     }

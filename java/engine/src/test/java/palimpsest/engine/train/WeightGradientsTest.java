@@ -26,6 +26,7 @@ import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.cpu.CpuLibrary;
 import palimpsest.engine.kernel.cpu.CpuTier;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
+import palimpsest.engine.model.AllWeights;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
@@ -83,21 +84,22 @@ class WeightGradientsTest {
 
     WeightGradients filled(List<Example> group, int rows) {
       WeightGradients gradients =
-          new WeightGradients(decoder, layout, rows, Math.max(1, group.size()), arena);
+          new WeightGradients(
+              decoder, new AllWeights(decoder, arena), rows, Math.max(1, group.size()), arena);
       gradients.poison();
       group.forEach(example -> gradients.group().add(example.tokens(), example.prefix()));
       return gradients;
     }
 
     ClippedExamples examples(int count) {
-      return new ClippedExamples(count, BITS, kernels.wide(), arena);
+      return new ClippedExamples(count, kernels.wide(), arena);
     }
 
     /** The sum over a group, all buffers NaN before the pass. */
     ProductSum sum(List<Example> group, int rows) {
       WeightGradients gradients = filled(group, rows);
-      ProductSum sum = gradients.emptySum(CLIP, BITS, arena);
-      gradients.accumulate(sum, examples(group.size()));
+      ProductSum sum = new ProductSum(layout, CLIP, BITS, arena);
+      gradients.accumulate(sum);
       return sum;
     }
 
@@ -141,8 +143,8 @@ class WeightGradientsTest {
     try (Setting setting = new Setting(kernels, config)) {
       for (Example example : setting.examples) {
         WeightGradients gradients = setting.filled(List.of(example), 70);
-        ProductSum sum = gradients.emptySum(CLIP, bits, setting.arena);
-        gradients.accumulate(sum, new ClippedExamples(1, bits, kernels.wide(), setting.arena));
+        ProductSum sum = new ProductSum(setting.layout, CLIP, bits, setting.arena);
+        gradients.accumulate(sum);
         assertEquals(0, sum.repaired(), "an exact norm needs no repair");
         assertEquals(0, sum.dropped());
         BigInteger squares = squares(integers(sum));
@@ -193,11 +195,11 @@ class WeightGradientsTest {
       int[] alone = integers(setting.sum(List.of(last), 70));
       assertTrue(Arrays.stream(alone).anyMatch(z -> z != 0), "of something");
       WeightGradients gradients = setting.filled(List.of(setting.examples.get(4)), 70);
-      gradients.accumulate(gradients.emptySum(CLIP, BITS, setting.arena), setting.examples(1));
+      gradients.accumulate(new ProductSum(setting.layout, CLIP, BITS, setting.arena));
       gradients.group().clear();
       gradients.group().add(last.tokens(), last.prefix());
-      ProductSum sum = gradients.emptySum(CLIP, BITS, setting.arena);
-      gradients.accumulate(sum, setting.examples(1));
+      ProductSum sum = new ProductSum(setting.layout, CLIP, BITS, setting.arena);
+      gradients.accumulate(sum);
       assertArrayEquals(alone, integers(sum));
     }
   }
@@ -209,15 +211,13 @@ class WeightGradientsTest {
     try (Setting setting = new Setting(kernels, config)) {
       WeightGradients gradients = setting.filled(setting.examples.subList(3, 5), 120);
       gradients.compute();
-      ProductSum sum = gradients.emptySum(1e-30, 24, setting.arena);
-      ProductSum other = gradients.emptySum(1e-30, 24, setting.arena);
-      ClippedExamples examples = new ClippedExamples(2, 24, kernels.wide(), setting.arena);
+      ProductSum sum = new ProductSum(setting.layout, 1e-30, 24, setting.arena);
+      ProductSum other = new ProductSum(setting.layout, 1e-30, 24, setting.arena);
+      ClippedExamples examples = new ClippedExamples(2, kernels.wide(), setting.arena);
       double[] norms = {0, gradients.norm(1)};
-      examples.begin(2);
       sum.add(gradients.products(), norms, examples);
       assertEquals(1, sum.dropped());
       norms[0] = Double.NaN;
-      examples.begin(2);
       other.add(gradients.products(), norms, examples);
       assertArrayEquals(integers(other), integers(sum));
     }
@@ -230,7 +230,7 @@ class WeightGradientsTest {
     try (Setting setting = new Setting(kernels, TinyModels.llama())) {
       WeightGradients gradients = setting.filled(setting.examples.subList(0, 1), 8);
       gradients.compute();
-      ProductSum sum = gradients.emptySum(CLIP, BITS, setting.arena);
+      ProductSum sum = new ProductSum(setting.layout, CLIP, BITS, setting.arena);
       List<GradientProduct> failing = new ArrayList<>(gradients.products());
       GradientProduct last = failing.removeLast();
       failing.add(
@@ -240,9 +240,9 @@ class WeightGradientsTest {
               last.cols(),
               (examples, sums) -> {
                 throw new IllegalArgumentException("midway");
-              }));
+              },
+              last.plain()));
       ClippedExamples examples = setting.examples(1);
-      examples.begin(1);
       double[] norms = {gradients.norm(0)};
       assertThrows(IllegalArgumentException.class, () -> sum.add(failing, norms, examples));
       assertThrows(IllegalStateException.class, sum::sums);
@@ -266,13 +266,11 @@ class WeightGradientsTest {
         for (int e = 0; e < 3; e++) {
           double[] norms = right.clone();
           norms[e] *= wrong;
-          ProductSum sum = gradients.emptySum(1e-3, BITS, setting.arena);
-          ProductSum others = gradients.emptySum(1e-3, BITS, setting.arena);
+          ProductSum sum = new ProductSum(setting.layout, 1e-3, BITS, setting.arena);
+          ProductSum others = new ProductSum(setting.layout, 1e-3, BITS, setting.arena);
           ClippedExamples examples = setting.examples(3);
-          examples.begin(3);
           sum.add(gradients.products(), norms, examples);
           norms[e] = Double.NaN;
-          examples.begin(3);
           others.add(gradients.products(), norms, examples);
           assertEquals(wrong < 1 ? 1 : 0, sum.repaired() + sum.dropped());
           int[] with = integers(sum);
@@ -295,13 +293,18 @@ class WeightGradientsTest {
       int[] alone = integers(setting.sum(List.of(sound), 64));
       WeightGradients gradients = setting.filled(List.of(), 64);
       WeightGradients two =
-          new WeightGradients(setting.decoder, setting.layout, 64, 2, setting.arena);
+          new WeightGradients(
+              setting.decoder,
+              new AllWeights(setting.decoder, setting.arena),
+              64,
+              2,
+              setting.arena);
       double[] weights = new double[broken.tokens().length];
       Arrays.fill(weights, Double.POSITIVE_INFINITY);
       two.group().add(broken.tokens(), weights);
       two.group().add(sound.tokens(), sound.prefix());
-      ProductSum sum = gradients.emptySum(CLIP, BITS, setting.arena);
-      two.accumulate(sum, setting.examples(2));
+      ProductSum sum = new ProductSum(setting.layout, CLIP, BITS, setting.arena);
+      two.accumulate(sum);
       assertEquals(1, sum.dropped());
       assertArrayEquals(alone, integers(sum));
     }
@@ -314,10 +317,9 @@ class WeightGradientsTest {
     try (Setting setting = new Setting(kernels, TinyModels.llama())) {
       WeightGradients gradients = setting.filled(setting.examples.subList(0, 1), 8);
       gradients.compute();
-      ProductSum sum = gradients.emptySum(CLIP, BITS, setting.arena);
+      ProductSum sum = new ProductSum(setting.layout, CLIP, BITS, setting.arena);
       assertEquals(setting.layout.size(), sum.sums().size());
       ClippedExamples examples = setting.examples(1);
-      examples.begin(1);
       double[] norms = {1};
       for (int left = 0; left < gradients.products().size(); left++) {
         List<GradientProduct> some = new ArrayList<>(gradients.products());

@@ -15,6 +15,7 @@ import palimpsest.engine.kernel.ClippedExamples;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
+import palimpsest.engine.model.AllWeights;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.WeightLayout;
@@ -45,7 +46,8 @@ class WeightOracleTest {
     try (TensorArena arena = new TensorArena();
         Decoder decoder = new Decoder(folder, kernels, true, 128)) {
       WeightGradients gradients =
-          new WeightGradients(decoder, layout, rows, examples.size(), arena);
+          new WeightGradients(
+              decoder, new AllWeights(decoder, arena), rows, examples.size(), arena);
       for (int i : examples) {
         JsonNode example = oracle.get("examples").get(i);
         int[] ids = Oracle.ints(example.get("ids"));
@@ -124,9 +126,8 @@ class WeightOracleTest {
           oracle,
           List.of(example),
           (gradients, layout, arena) -> {
-            ProductSum sum = gradients.emptySum(1, 24, arena);
-            ClippedExamples examples = new ClippedExamples(1, 24, kernels.wide(), arena);
-            examples.begin(1);
+            ProductSum sum = new ProductSum(layout, 1, 24, arena);
+            ClippedExamples examples = new ClippedExamples(1, kernels.wide(), arena);
             sum.add(gradients.products(), new double[] {gradients.norm(0)}, examples);
             double step = sum.gridStep() * expected.get("grad_l2").asDouble();
             double matrices = 0;

@@ -4,7 +4,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.function.IntConsumer;
 import palimpsest.engine.kernel.cpu.CpuKernels;
-import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.TunedDecoder;
+import palimpsest.engine.model.TuningMethod;
 
 /** A private training step against the same step without privacy, and against the machine. */
 public final class StepBenchmark {
@@ -23,20 +24,21 @@ public final class StepBenchmark {
    */
   public static List<Measurement> run(
       String model,
-      Decoder decoder,
+      TunedDecoder tuned,
       CpuKernels kernels,
-      LoraStep.Shape shape,
+      TuningStep.Shape shape,
       int rounds,
       IntConsumer done) {
-    try (LoraStep step = new LoraStep(decoder, shape);
+    try (TuningStep step = new TuningStep(tuned, shape);
         PeakProbe probe = new PeakProbe(kernels, shape.workers())) {
       Bracketed timing =
           Bracketed.run(probe, rounds, List.of(step::privateStep, step::publicStep), done);
       double flops =
-          shape.tokens() * new StepFlops(decoder.config()).lora(shape.length(), shape.rank());
+          shape.tokens()
+              * new StepFlops(tuned.decoder().config()).of(shape.method(), shape.length());
       String name =
-          "lora r=%d %s T=%d batch %d"
-              .formatted(shape.rank(), model, shape.length(), shape.examples());
+          "%s %s T=%d batch %d"
+              .formatted(method(shape.method()), model, shape.length(), shape.examples());
       Measurement withPrivacy =
           measured(name + " private", PRIVATE, timing, kernels, shape, flops)
               .withRatio(timing.ratio(PRIVATE, PUBLIC).median());
@@ -45,12 +47,16 @@ public final class StepBenchmark {
     }
   }
 
+  private static String method(TuningMethod method) {
+    return method.rank() == 0 ? method.id() : method.id() + " r=" + method.rank();
+  }
+
   private static Measurement measured(
       String name,
       int workload,
       Bracketed timing,
       CpuKernels kernels,
-      LoraStep.Shape shape,
+      TuningStep.Shape shape,
       double flops) {
     Spread seconds = timing.seconds(workload);
     String type = kernels.compute().name().toLowerCase(Locale.ROOT) + " " + kernels.tier();

@@ -5,6 +5,7 @@ import java.util.List;
 import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.Role;
+import palimpsest.engine.model.TuningMethod;
 
 /**
  * The arithmetic that a training step needs, whatever an implementation does: matrix products and
@@ -56,6 +57,34 @@ public final class StepFlops {
   }
 
   /**
+   * FLOP a token of text with this method.
+   *
+   * @param length T, tokens an example, all of which carry a loss
+   */
+  public double of(TuningMethod method, int length) {
+    return switch (method) {
+      case TuningMethod.Lora lora -> lora(length, lora.rank());
+      case TuningMethod.Bias _ -> frozen(length) - firstInputs();
+      case TuningMethod.Prompt prompt -> {
+        int rows = length + prompt.tokens();
+        yield frozen(rows) * rows / length;
+      }
+      case TuningMethod.Full _ -> full(length);
+    };
+  }
+
+  /** No matrix is trained, and gradients are wanted down to the embedding. */
+  private double frozen(int length) {
+    return 4 * matrixWeights() + attention(length);
+  }
+
+  /** 2CQ: what the first block's queries, keys and values save where nothing below is trained. */
+  private double firstInputs() {
+    DecoderConfig.AttentionOptions attention = config.attention();
+    return 2.0 * config.width() * (attention.queryWidth() + 2.0 * attention.keyWidth());
+  }
+
+  /**
    * FLOP a token when all weights are trained: {@code 6M + 6LTHD}.
    *
    * @param length T, tokens an example, all of which carry a loss
@@ -69,10 +98,6 @@ public final class StepFlops {
    * the output width of the first block's queries, keys and values.
    */
   public double lora(int length, int rank) {
-    double untrained =
-        2.0
-            * config.width()
-            * (config.attention().queryWidth() + 2.0 * config.attention().keyWidth());
-    return 4 * matrixWeights() + attention(length) + 6 * rank * widths() - untrained;
+    return frozen(length) + 6 * rank * widths() - firstInputs();
   }
 }

@@ -180,6 +180,16 @@ public final class CpuKernels implements Kernels {
     };
   }
 
+  /** The number of a type that sums of gradients can have. */
+  int sumTypeOf(Tensor sums) {
+    return switch (sums.type()) {
+      case F32 -> 0;
+      case I64 -> 2;
+      case I32 -> 3;
+      default -> throw new IllegalArgumentException("sums are I64, I32 or F32, not " + sums);
+    };
+  }
+
   void requireWide(Tensor... tensors) {
     for (Tensor tensor : tensors) {
       if (tensor != null && tensor.type() != DType.F32) {

@@ -11,7 +11,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.function.LongConsumer;
 import palimpsest.engine.kernel.Noise;
-import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.GuardedMemory;
 import palimpsest.engine.tensor.Tensor;
 
@@ -31,6 +30,7 @@ final class NoiseCpu implements Noise {
             FunctionDescriptor.of(
                 JAVA_INT,
                 ADDRESS,
+                JAVA_INT,
                 JAVA_LONG,
                 JAVA_LONG,
                 ADDRESS,
@@ -49,7 +49,8 @@ final class NoiseCpu implements Noise {
       long step,
       double sigmaGrid,
       LongConsumer undecided) {
-    cpu.requireType(DType.I64, sums);
+    int bytes = sums.type().bytes();
+    int type = cpu.sumTypeOf(sums);
     if (!sums.isContiguous()) {
       throw new IllegalArgumentException("the sums must be contiguous");
     }
@@ -61,7 +62,8 @@ final class NoiseCpu implements Noise {
         cpu.check(
             (int)
                 accumulate.invokeExact(
-                    sums.data().asSlice(from * Long.BYTES),
+                    sums.data().asSlice(from * bytes),
+                    type,
                     elements,
                     firstElement + from,
                     key,

@@ -9,7 +9,6 @@ import static palimpsest.engine.kernel.cpu.Arguments.requireContiguous;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.invoke.MethodHandle;
 import palimpsest.engine.kernel.Optimizer;
-import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 
 /** {@link Optimizer} on native/src/optimizer.cpp. */
@@ -25,6 +24,7 @@ final class OptimizerCpu implements Optimizer {
             FunctionDescriptor.of(
                 JAVA_INT,
                 ADDRESS,
+                JAVA_INT,
                 JAVA_LONG,
                 JAVA_DOUBLE,
                 JAVA_DOUBLE,
@@ -51,7 +51,7 @@ final class OptimizerCpu implements Optimizer {
     if (step < 1) {
       throw new IllegalArgumentException("step " + step + " is below 1: steps are counted from 1");
     }
-    cpu.requireType(DType.I64, sums);
+    int type = cpu.sumTypeOf(sums);
     cpu.requireWide(parameters, firstMoment, secondMoment);
     requireContiguous(sums, parameters, firstMoment, secondMoment);
     cpu.requireSame(
@@ -61,6 +61,7 @@ final class OptimizerCpu implements Optimizer {
           (int)
               update.invokeExact(
                   sums.data(),
+                  type,
                   sums.size(),
                   gradScale,
                   settings.learningRate(),

@@ -1,5 +1,6 @@
 package palimpsest.engine.kernel.reference;
 
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import palimpsest.engine.kernel.ClippedExamples;
 import palimpsest.engine.kernel.EmbeddingRows;
@@ -22,21 +23,40 @@ final class LinearReference implements Linear {
   /** Rows of dx a task keeps while it walks the weights. */
   private static final int ROW_CHUNK = 8;
 
-  /**
-   * W [P, K] and its bias [P] or null, unrounded.
-   *
-   * @param base what it shares the matrix with, if its bias is {@link #packBias}'s to set
-   */
-  private record Packed(Tensor values, double[] bias, boolean hasBackward, Packed base)
-      implements LinearWeights {
+  /** W [P, K] and its bias [P] or null, unrounded. */
+  private static final class Packed implements LinearWeights {
+    Tensor values;
+    final double[] bias;
+    final boolean hasBackward;
+
+    /** What it shares the matrix with, if its bias is {@link #packBias}'s to set. */
+    final Packed base;
+
+    Packed(Tensor values, double[] bias, boolean hasBackward, Packed base) {
+      this.values = values;
+      this.bias = bias;
+      this.hasBackward = hasBackward;
+      this.base = base;
+    }
+
+    /** The matrix, which new values of the base replace. */
+    Tensor values() {
+      return base == null ? values : base.values();
+    }
+
     @Override
     public long in() {
-      return values.cols();
+      return values().cols();
     }
 
     @Override
     public long out() {
-      return values.rows();
+      return values().rows();
+    }
+
+    @Override
+    public boolean hasBackward() {
+      return hasBackward;
     }
   }
 
@@ -51,10 +71,37 @@ final class LinearReference implements Linear {
     return new Packed(copy, bias == null ? null : Rows.all(bias), backward, null);
   }
 
+  /** Those in a narrower type get memory of their own: nothing is rounded here. */
+  @Override
+  public void repack(Tensor weight, boolean inputMajor, Tensor bias, LinearWeights into) {
+    Packed to = Check.own("into", into, Packed.class);
+    Check.type("weight", weight, DType.F64);
+    Check.matrix(
+        "weight", weight, inputMajor ? to.in() : to.out(), inputMajor ? to.out() : to.in());
+    if ((bias == null) != (to.bias == null) || to.base != null) {
+      throw new IllegalArgumentException(
+          "a bias must be given for weights that have one of their own");
+    }
+    if (to.values.type() != DType.F64) {
+      double[] wide = new double[Math.toIntExact(to.values.size())];
+      to.values =
+          Tensor.of(MemorySegment.ofArray(wide), DType.F64, to.values.rows(), to.values.cols());
+    }
+    for (long p = 0; p < to.out(); p++) {
+      for (long k = 0; k < to.in(); k++) {
+        to.values.set(p, k, inputMajor ? weight.get(k, p) : weight.get(p, k));
+      }
+    }
+    if (bias != null) {
+      Check.vector("bias", bias, to.out());
+      System.arraycopy(Rows.all(bias), 0, to.bias, 0, to.bias.length);
+    }
+  }
+
   @Override
   public LinearWeights withBias(LinearWeights weights, TensorArena arena) {
     Packed packed = Check.own("weights", weights, Packed.class);
-    return new Packed(packed.values, new double[(int) packed.out()], packed.hasBackward, packed);
+    return new Packed(null, new double[(int) packed.out()], packed.hasBackward, packed);
   }
 
   @Override
@@ -92,7 +139,7 @@ final class LinearReference implements Linear {
           double[] sums = new double[rows];
           for (int p = from; p < to; p++) {
             Arrays.fill(sums, 0);
-            Rows.read(packed.values, p, w, 0);
+            Rows.read(packed.values(), p, w, 0);
             addProducts(xs, w, sums);
             if (adapter != null) {
               Rows.read(adapter.b(), p, b, 0);
@@ -160,7 +207,7 @@ final class LinearReference implements Linear {
         (from, to) -> {
           int in = (int) packed.in();
           double[] sums = new double[(to - from) * in];
-          addTransposed(dy, packed.values, from, to, sums);
+          addTransposed(dy, packed.values(), from, to, sums);
           if (adapter != null) {
             addTransposed(du, adapter.a(), from, to, sums);
           }

@@ -19,7 +19,7 @@ final class NoiseReference implements Noise {
       long step,
       double sigmaGrid,
       LongConsumer undecided) {
-    Check.type("sums", sums, DType.I64);
+    Check.type("sums", sums, DType.I64, DType.I32);
     for (long i = 0; i < sums.size(); i++) {
       undecided.accept(firstElement + i);
     }

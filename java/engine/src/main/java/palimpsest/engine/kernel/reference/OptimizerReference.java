@@ -18,14 +18,14 @@ final class OptimizerReference implements Optimizer {
     if (step < 1) {
       throw new IllegalArgumentException("step " + step + " is below 1: steps are counted from 1");
     }
-    Check.type("sums", sums, DType.I64);
+    Check.type("sums", sums, DType.I64, DType.I32, DType.F64);
     Check.vector("parameters", parameters, sums.size());
     Check.vector("firstMoment", firstMoment, sums.size());
     Check.vector("secondMoment", secondMoment, sums.size());
     double firstCorrection = 1 - StrictMath.pow(settings.beta1(), step);
     double secondCorrection = 1 - StrictMath.pow(settings.beta2(), step);
     for (long i = 0; i < sums.size(); i++) {
-      double g = gradScale * sums.getLong(i);
+      double g = gradScale * sums.get(i);
       double m = settings.beta1() * firstMoment.get(i) + (1 - settings.beta1()) * g;
       double v = settings.beta2() * secondMoment.get(i) + (1 - settings.beta2()) * g * g;
       double direction =

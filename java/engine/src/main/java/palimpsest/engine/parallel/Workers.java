@@ -1,4 +1,4 @@
-package palimpsest.engine.generate;
+package palimpsest.engine.parallel;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -9,10 +9,10 @@ import java.util.concurrent.Future;
 import java.util.function.BooleanSupplier;
 
 /** A fixed number of threads that do one job together. */
-final class Workers implements AutoCloseable {
+public final class Workers implements AutoCloseable {
   /** One thread's part of a job. */
   @FunctionalInterface
-  interface Part {
+  public interface Part {
     /**
      * @param worker 0 .. count - 1
      * @param stopped whether another part failed, so that this one should end early
@@ -24,27 +24,36 @@ final class Workers implements AutoCloseable {
   private final ExecutorService threads;
   private volatile boolean stopped;
 
-  Workers(int count) {
+  /**
+   * @param count how many threads
+   * @param name of the threads, as tools show it
+   */
+  public Workers(int count, String name) {
+    if (count < 1) {
+      throw new IllegalArgumentException("at least one worker is needed, not " + count);
+    }
     this.count = count;
     threads =
         Executors.newFixedThreadPool(
             count,
             task -> {
-              Thread thread = new Thread(task, "palimpsest-generate");
+              Thread thread = new Thread(task, name);
               thread.setDaemon(true);
               return thread;
             });
   }
 
-  int count() {
+  public int count() {
     return count;
   }
 
   /**
    * Runs every worker's part and waits for all of them, even when one fails or the caller is
    * interrupted: nothing of the job goes on afterwards.
+   *
+   * @throws IllegalStateException if the caller is interrupted; what a part threw, if one failed
    */
-  void run(Part part) {
+  public void run(Part part) {
     stopped = false;
     List<Future<?>> running = new ArrayList<>();
     for (int i = 0; i < count; i++) {
@@ -67,7 +76,7 @@ final class Workers implements AutoCloseable {
     }
     if (interrupted) {
       Thread.currentThread().interrupt();
-      throw new IllegalStateException("interrupted before all texts were done");
+      throw new IllegalStateException("interrupted before the job was done");
     }
     switch (failure) {
       case null -> {}
