@@ -77,27 +77,19 @@ final class SampleCommand extends Verb {
   public Integer call() {
     Synthesis.refuseExisting(out);
     Synthesis.refuseExisting(statementFile());
-    Optional<AdapterCard> released = Optional.ofNullable(adapter).flatMap(AdapterCard::read);
-    boolean whole = adapter != null && Files.exists(adapter.resolve(ModelFolder.CONFIG));
-    if (whole && model != null) {
-      throw new InputException(
-          "--model: " + adapter + " is a whole model and needs no other; leave out --model");
-    }
+    Optional<Path> whole = wholeModel();
+    Optional<AdapterCard> released =
+        whole.or(() -> Optional.ofNullable(adapter)).flatMap(AdapterCard::read);
     Path base =
-        whole
-            ? adapter
-            : ModelCache.standard()
-                .resolve(
-                    model == null
-                        ? released.map(AdapterCard::baseModel).orElse(STANDARD_MODEL)
-                        : model);
-    AdapterCard card = card(released, base);
+        whole.orElseGet(
+            () -> base(model == null ? released.map(AdapterCard::baseModel) : Optional.of(model)));
+    AdapterCard card = card(released, base, whole.isPresent());
     SamplingSettings settings = sampling.settings();
     try (ProgressListener listener = new ProgressListener(this::progress);
         TunedModel tuned =
             new TunedModel(
                 base,
-                whole ? null : adapter,
+                whole.isPresent() ? null : adapter,
                 card.labels(),
                 card.prompt(),
                 ExecutionSpec.defaults(),
@@ -113,16 +105,36 @@ final class SampleCommand extends Verb {
     return ExitCode.DONE;
   }
 
+  private static Path base(Optional<String> name) {
+    return ModelCache.standard().resolve(name.orElse(STANDARD_MODEL));
+  }
+
+  /**
+   * A model all of whose weights were tuned: given as one or the other, it brings its statement.
+   */
+  private Optional<Path> wholeModel() {
+    if (adapter != null && Files.exists(adapter.resolve(ModelFolder.CONFIG))) {
+      if (model != null) {
+        throw new InputException(
+            "--model: " + adapter + " is a whole model and needs no other; leave out --model");
+      }
+      return Optional.of(adapter);
+    }
+    return adapter != null || model == null
+        ? Optional.empty()
+        : Optional.of(base(Optional.of(model))).filter(path -> AdapterCard.read(path).isPresent());
+  }
+
   /** What the adapter was released with, or what the options say of one that brings nothing. */
-  private AdapterCard card(Optional<AdapterCard> released, Path base) {
+  private AdapterCard card(Optional<AdapterCard> released, Path base, boolean whole) {
     String name = base.toAbsolutePath().normalize().getFileName().toString();
     if (released.isPresent()) {
       if (labels != null || maxTokens != null || prompt.given()) {
         throw new InputException(
-            adapter
+            (whole ? base : adapter)
                 + " brings its own labels, prompt and length; leave out --labels, --kind, --template and --max-tokens");
       }
-      return base.equals(adapter) ? released.get() : forModel(released.get(), name, base);
+      return whole ? released.get() : forModel(released.get(), name, base);
     }
     String weights = digest(base);
     String statement =

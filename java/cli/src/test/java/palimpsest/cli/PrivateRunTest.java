@@ -307,6 +307,34 @@ class PrivateRunTest {
     assertEquals(ExitCode.DONE, more.exitCode(), more.err());
   }
 
+  /** A model of its own, which is sampled from without another and carries its statement. */
+  @Test
+  void allWeightsAreAModel() throws IOException {
+    CommandLineRun run = run("train", sound("--method", "full"));
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    assertTrue(run.out().contains("The tuned model and this statement are in "), run.out());
+    Path model = setting.out().resolve(Synthesis.MODEL);
+    for (String name : List.of("config.json", "model.safetensors", "tokenizer.json")) {
+      assertTrue(Files.exists(model.resolve(name)), name);
+    }
+    String statement = Files.readString(setting.out().resolve(Synthesis.STATEMENT_TEXT));
+    List<String> words = new ArrayList<>(List.of("sample", "--quiet", "--records", "2"));
+    words.addAll(List.of("--temperature", "3", "--out", folder.resolve("more.jsonl").toString()));
+    for (String option : List.of("--adapter", "--model")) {
+      List<String> all = new ArrayList<>(words);
+      all.addAll(List.of(option, model.toString()));
+      CommandLineRun more = CommandLineRun.of(all.toArray(String[]::new));
+      assertEquals(ExitCode.DONE, more.exitCode(), more.err());
+      assertEquals(statement, Files.readString(folder.resolve("more.STATEMENT.txt")), option);
+      Files.delete(folder.resolve("more.STATEMENT.txt"));
+      Files.delete(folder.resolve("more.jsonl"));
+    }
+    CommandLineRun both = sample(setting.model().toString(), "--adapter", model.toString());
+    assertEquals(ExitCode.BAD_INPUT, both.exitCode());
+    assertEquals(1, both.err().lines().count(), both.err());
+    assertTrue(both.err().contains("is a whole model"), both.err());
+  }
+
   @Test
   void calibratePlansTheSameRun() throws IOException {
     String[] method = {"--method", "prompt", "--prompt-tokens", "5"};
@@ -340,7 +368,9 @@ class PrivateRunTest {
     "--method prompt --prompt-tokens 0,1 to 4096",
     "--method prompt --prompt-tokens 200,behind a prompt of 200",
     "--method bias --targets query_key_value,linear layers of this model",
-    "--method full,--method"
+    "--method full --rank 4,--rank: --method full",
+    "--method full --targets down,--targets: --method full",
+    "--method none,--method"
   })
   void aSettingOfAnotherMethodIsOneLine(String options, String named) {
     CommandLineRun run = run("train", sound(options.split(" ")));

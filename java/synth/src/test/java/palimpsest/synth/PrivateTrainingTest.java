@@ -31,9 +31,9 @@ import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
+import palimpsest.engine.train.ClippedSum;
 import palimpsest.engine.train.Example;
 import palimpsest.engine.train.ExampleGradients;
-import palimpsest.engine.train.VectorSum;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
 import palimpsest.privacy.MechanismSpec;
@@ -50,7 +50,11 @@ class PrivateTrainingTest {
   private static final int GRID_BITS = 24;
   private static final TuningMethod LORA = TuningMethod.Lora.of(2);
   static final List<TuningMethod> METHODS =
-      List.of(LORA, new TuningMethod.Prompt(6), new TuningMethod.Bias(Set.of()));
+      List.of(
+          LORA,
+          new TuningMethod.Prompt(6),
+          new TuningMethod.Bias(Set.of()),
+          new TuningMethod.Full());
   private static final TuningSpec TUNING = new TuningSpec(LORA, 1e-2, 1, 0.1, GRID_BITS);
 
   @TempDir Path folder;
@@ -389,8 +393,8 @@ class PrivateTrainingTest {
           ExampleGradients.of(tuned.decoder(), tuned.tuned(), 64, 1, arena);
       int[] drawn = new PoissonSampler(key, mechanism).draw(step, examples.size());
       for (int i : drawn) {
-        VectorSum one =
-            new VectorSum(kernels, gradients.size(), mechanism.clipNorm(), GRID_BITS, arena);
+        ClippedSum one =
+            ClippedSum.of(tuned.decoder(), tuned.tuned(), mechanism.clipNorm(), GRID_BITS, arena);
         gradients.group().clear();
         gradients.group().add(examples.get(i).tokens(), examples.get(i).prefix());
         gradients.accumulate(one);

@@ -45,7 +45,11 @@ class StatementSchemaTest {
   }
 
   static final List<TuningMethod> METHODS =
-      List.of(TuningMethod.Lora.of(2), new TuningMethod.Prompt(3), new TuningMethod.Bias(Set.of()));
+      List.of(
+          TuningMethod.Lora.of(2),
+          new TuningMethod.Prompt(3),
+          new TuningMethod.Bias(Set.of()),
+          new TuningMethod.Full());
 
   @ParameterizedTest
   @FieldSource("METHODS")
@@ -55,7 +59,7 @@ class StatementSchemaTest {
     setting.run(method, 2, 0, false, SynthesisListener.silent());
     JsonNode statement = read(setting);
     assertEquals(List.of(), errors(schema, statement));
-    for (String other : new String[] {"lora", "prompt", "bias"}) {
+    for (String other : new String[] {"lora", "prompt", "bias", "full"}) {
       JsonNode changed = statement.deepCopy();
       ((ObjectNode) changed.at("/made")).put("method", other);
       assertEquals(other.equals(method.id()), errors(schema, changed).isEmpty(), other);

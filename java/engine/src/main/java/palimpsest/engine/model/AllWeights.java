@@ -61,14 +61,15 @@ public final class AllWeights extends Trainable {
   }
 
   /**
-   * Writes them as a model folder, in the type that the decoder computes with.
+   * Writes them as a model folder, in the types that the decoder computes with: it keeps vectors
+   * wide.
    *
    * @param path must not exist yet
    * @param tokenizer a tokenizer.json to go with it, if there is one
    */
   void write(Path path, Optional<Path> tokenizer) {
-    DType type = decoder.kernels().compute() == DType.BF16 ? DType.BF16 : DType.F32;
-    ModelFolder.write(path, decoder.config(), layout, parameters(), type, tokenizer);
+    DType matrices = decoder.kernels().compute() == DType.BF16 ? DType.BF16 : DType.F32;
+    ModelFolder.write(path, decoder.config(), layout, parameters(), matrices, tokenizer);
   }
 
   @Override

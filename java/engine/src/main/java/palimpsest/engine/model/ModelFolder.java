@@ -297,21 +297,22 @@ public final class ModelFolder implements AutoCloseable {
    *
    * @param path must not exist yet
    * @param parameters of that layout
-   * @param type of the numbers in the file
+   * @param matrices type of the matrices in the file; vectors are F32
    */
   static void write(
       Path path,
       DecoderConfig config,
       WeightLayout layout,
       Tensor parameters,
-      DType type,
+      DType matrices,
       Optional<Path> tokenizer) {
     List<SafetensorsWriter.Item> items = new ArrayList<>();
     for (Slot slot : TensorNames.of(config).slots()) {
       Tensor tensor = layout.of(slot, parameters);
+      DType type = slot.shape().length == 1 ? DType.F32 : matrices;
       items.add(item(slot, type, stored -> stored.copyFrom(tensor)));
     }
-    write(path, config, type, items, tokenizer);
+    write(path, config, matrices, items, tokenizer);
   }
 
   private static SafetensorsWriter.Item item(Slot slot, DType type, Consumer<Tensor> values) {

@@ -445,6 +445,51 @@ class LinearTest {
     }
   }
 
+  /** New values in old memory: the products are those of weights that were packed so. */
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void repackedWeightsAreLikePackedOnes(Kernels kernels) {
+    for (boolean inputMajor : new boolean[] {false, true}) {
+      for (boolean bias : new boolean[] {false, true}) {
+        try (Fixture fixture = new Fixture(kernels, 12)) {
+          Tensor stored = inputMajor ? fixture.wide(19, 53) : fixture.wide(53, 19);
+          Tensor transposed = fixture.arena().allocate(kernels.wide(), 53, 19);
+          for (long p = 0; p < 53; p++) {
+            for (long k = 0; k < 19; k++) {
+              transposed.set(p, k, inputMajor ? stored.get(k, p) : stored.get(p, k));
+            }
+          }
+          Tensor flat = fixture.contiguous(stored, kernels.wide());
+          Tensor newBias = bias ? fixture.contiguous(fixture.wide(53), kernels.wide()) : null;
+          Layer old = Layer.of(fixture, 19, 53, bias, 0);
+          LinearWeights repacked =
+              kernels.linear().pack(old.weight, old.bias, true, fixture.arena());
+          LinearWeights sharing = kernels.linear().withBias(repacked, fixture.arena());
+          kernels.linear().repack(flat, inputMajor, newBias, repacked);
+          LinearWeights packed = kernels.linear().pack(transposed, newBias, true, fixture.arena());
+          Tensor x = fixture.compute(5, 19);
+          Tensor dy = fixture.compute(5, 53);
+          assertArrayEquals(
+              array(forward(kernels, fixture, packed, null, kernels.wide(), x, null, null)),
+              array(forward(kernels, fixture, repacked, null, kernels.wide(), x, null, null)));
+          assertArrayEquals(
+              array(backward(kernels, fixture, packed, null, dy, null, null)),
+              array(backward(kernels, fixture, repacked, null, dy, null, null)));
+          assertArrayEquals(
+              array(backward(kernels, fixture, packed, null, dy, null, null)),
+              array(backward(kernels, fixture, sharing, null, dy, null, null)));
+          Tensor none = bias ? null : fixture.contiguous(fixture.wide(53), kernels.wide());
+          assertThrows(
+              IllegalArgumentException.class,
+              () -> kernels.linear().repack(flat, inputMajor, none, repacked));
+          assertThrows(
+              IllegalArgumentException.class,
+              () -> kernels.linear().repack(flat, !inputMajor, newBias, repacked));
+        }
+      }
+    }
+  }
+
   @ParameterizedTest
   @MethodSource(Providers.ALL)
   void backwardNeedsWeightsPackedForIt(Kernels kernels) {

@@ -3,6 +3,7 @@ package palimpsest.engine.kernel;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
@@ -41,14 +42,30 @@ class NoiseTest {
   /** Sums after noise on zeros; undecided elements are listed and stay 0. */
   private static long[] noise(
       Kernels kernels, long first, int count, long step, List<Long> undecided) {
+    return noise(kernels, DType.I64, 0, SIGMA, first, count, step, undecided);
+  }
+
+  /** The same on sums of a type that begin with a value, with noise of another size. */
+  private static long[] noise(
+      Kernels kernels,
+      DType type,
+      long start,
+      double sigma,
+      long first,
+      int count,
+      long step,
+      List<Long> undecided) {
     try (TensorArena arena = new TensorArena();
         Arena memory = Arena.ofConfined()) {
       MemorySegment key = memory.allocate(32, 8);
       for (int i = 0; i < 8; i++) {
         key.setAtIndex(ValueLayout.JAVA_INT, i, 0x01020304 * (i + 1));
       }
-      Tensor sums = arena.allocate(DType.I64, count);
-      kernels.noise().accumulate(sums, first, key, step, SIGMA, undecided::add);
+      Tensor sums = arena.allocate(type, count);
+      for (int i = 0; i < count; i++) {
+        sums.setLong(i, start);
+      }
+      kernels.noise().accumulate(sums, first, key, step, sigma, undecided::add);
       long[] values = new long[count];
       Arrays.setAll(values, sums::getLong);
       return values;
@@ -75,6 +92,29 @@ class NoiseTest {
           Arrays.copyOfRange(whole, cut, COUNT),
           noise(kernels, cut, COUNT - cut, 1, new ArrayList<>()));
     }
+  }
+
+  /** Also where it wraps around, which noise of 2^32 steps does all the time. */
+  @ParameterizedTest
+  @MethodSource("tiers")
+  void aSumOf32BitsGetsTheSameModulo32Bits(Kernels kernels) {
+    for (double sigma : new double[] {SIGMA, 0x1p32}) {
+      List<Long> wideLeft = new ArrayList<>();
+      List<Long> narrowLeft = new ArrayList<>();
+      long start = Integer.MAX_VALUE - 5;
+      long[] wide = noise(kernels, DType.I64, start, sigma, 77, COUNT, 4, wideLeft);
+      long[] narrow = noise(kernels, DType.I32, start, sigma, 77, COUNT, 4, narrowLeft);
+      assertArrayEquals(Arrays.stream(wide).map(sum -> (int) sum).toArray(), narrow);
+      assertEquals(wideLeft, narrowLeft);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("tiers")
+  void sumsAreIntegers(Kernels kernels) {
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> noise(kernels, DType.F32, 0, SIGMA, 0, 5, 1, new ArrayList<>()));
   }
 
   @ParameterizedTest

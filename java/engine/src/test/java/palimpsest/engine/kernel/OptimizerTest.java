@@ -1,5 +1,6 @@
 package palimpsest.engine.kernel;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -78,6 +79,31 @@ class OptimizerTest {
       }
     }
     tolerance.verify();
+  }
+
+  /** What a sum is held in is nobody's business. */
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void sumsOfAnyTypeMoveTheParametersAlike(Kernels kernels) {
+    try (Fixture fixture = new Fixture(kernels, 3)) {
+      Tensor start = fixture.wide(53);
+      double[] expected = null;
+      for (DType type : new DType[] {DType.I64, DType.I32, kernels.wide()}) {
+        Tensor parameters = fixture.copy(start, kernels.wide());
+        Tensor first = fixture.wide(53).fill(0);
+        Tensor second = fixture.wide(53).fill(0);
+        for (int step = 1; step <= 3; step++) {
+          Tensor sums = fixture.arena().allocate(type, 53).copyFrom(sums(fixture, 53, step));
+          kernels.optimizer().update(sums, GRAD_SCALE, SETTINGS, step, parameters, first, second);
+        }
+        expected = expected == null ? array(parameters) : expected;
+        assertArrayEquals(expected, array(parameters), type.name());
+      }
+      Tensor none = fixture.arena().allocate(DType.I16, 53);
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> kernels.optimizer().update(none, 1, SETTINGS, 1, start, start, start));
+    }
   }
 
   /** At the first step the corrected moments are g and g^2: the step is lr * sign(g). */

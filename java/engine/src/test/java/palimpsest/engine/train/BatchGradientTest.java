@@ -1,11 +1,13 @@
 package palimpsest.engine.train;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
@@ -126,6 +128,22 @@ class BatchGradientTest {
     for (long i = 0; i < adapter.size(); i++) {
       assertEquals(0, total.sums().getLong(i));
       assertEquals(0, publicTotal.get(i));
+    }
+  }
+
+  @Test
+  void aSumWithoutClippingHasTheSameBitsWhoeverAddsToIt() {
+    double[] expected = null;
+    for (int count : new int[] {1, 2, 4}) {
+      Tensor total = arena.allocate(kernels.wide(), adapter.size());
+      try (BatchGradient workers = batch(count, null)) {
+        workers.accumulatePublic(batch, total);
+        assertThrows(IllegalStateException.class, () -> workers.accumulate(batch));
+      }
+      double[] values = new double[(int) total.size()];
+      Arrays.setAll(values, total::get);
+      expected = expected == null ? values : expected;
+      assertArrayEquals(expected, values, count + " workers");
     }
   }
 

@@ -31,7 +31,9 @@ import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.WeightLayout;
+import palimpsest.engine.parallel.Workers;
 import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.testing.TinyModels;
 
@@ -89,6 +91,17 @@ class WeightGradientsTest {
       gradients.poison();
       group.forEach(example -> gradients.group().add(example.tokens(), example.prefix()));
       return gradients;
+    }
+
+    /** One set for each of some workers. */
+    List<WeightGradients> buffers(int workers, int rows, int examples, TensorArena holder) {
+      AllWeights weights = new AllWeights(decoder, holder);
+      List<WeightGradients> all = new ArrayList<>();
+      for (int i = 0; i < workers; i++) {
+        all.add(new WeightGradients(decoder, weights, rows, examples, holder));
+        all.getLast().poison();
+      }
+      return all;
     }
 
     ClippedExamples examples(int count) {
@@ -327,6 +340,72 @@ class WeightGradientsTest {
         assertThrows(IllegalStateException.class, () -> sum.add(some, norms, examples));
       }
       assertEquals(BigInteger.ZERO, squares(integers(sum)), "nothing has entered");
+    }
+  }
+
+  /** Without clipping a group's gradient is the sum of its examples', which the integers show. */
+  @ParameterizedTest
+  @MethodSource("cases")
+  void theSumWithoutClippingIsThatOfTheExamples(Kernels kernels, DecoderConfig config) {
+    try (Setting setting = new Setting(kernels, config)) {
+      int size = Math.toIntExact(setting.layout.size());
+      double[] expected = new double[size];
+      double errors = 0;
+      for (Example example : setting.examples) {
+        WeightGradients one = setting.filled(List.of(example), 70);
+        ProductSum sum = new ProductSum(setting.layout, CLIP, 24, setting.arena);
+        one.accumulate(sum);
+        double unit = sum.gridStep() * Math.max(1, Math.sqrt(one.norm(0)) / CLIP) / (1 - 1e-6);
+        int[] z = integers(sum);
+        Arrays.setAll(expected, i -> expected[i] + z[i] * unit);
+        errors += unit;
+      }
+      WeightGradients gradients = setting.filled(setting.examples, setting.rows());
+      Tensor total = setting.arena.allocate(kernels.wide(), size);
+      gradients.accumulatePublic(new OrderedSum(total, gradients.parts()), 0);
+      double[] actual = new double[size];
+      Arrays.setAll(actual, total::get);
+      double scale = Arrays.stream(expected).map(Math::abs).max().orElseThrow();
+      assertArrayEquals(expected, actual, errors + 1e-5 * scale);
+    }
+  }
+
+  /** Neither the threads nor, with clipping, the groups have a say in the bits. */
+  @ParameterizedTest
+  @MethodSource("cases")
+  @Tag("R05")
+  void workersAndGroupsDoNotChangeTheSum(Kernels kernels, DecoderConfig config) {
+    try (Setting setting = new Setting(kernels, config)) {
+      int[] clipped = null;
+      double[] plain = null;
+      int longest = setting.examples.stream().mapToInt(WeightGradientsTest::rows).max().getAsInt();
+      for (int workers : new int[] {1, 2, 4}) {
+        try (TensorArena arena = new TensorArena();
+            Workers threads = new Workers(workers, "test")) {
+          ProductSum sum = new ProductSum(setting.layout, CLIP, BITS, arena);
+          try (BatchGradient gradient =
+              BatchGradient.clipped(threads, setting.buffers(workers, longest, 2, arena), sum)) {
+            gradient.accumulate(setting.examples);
+          }
+          clipped = clipped == null ? integers(sum) : clipped;
+          assertArrayEquals(clipped, integers(sum), workers + " workers");
+          try (BatchGradient gradient =
+              BatchGradient.clipped(
+                  threads, setting.buffers(workers, longest + workers * 40, 7, arena), sum)) {
+            gradient.accumulate(setting.examples);
+          }
+          assertArrayEquals(clipped, integers(sum), "other groups");
+          Tensor total = arena.allocate(kernels.wide(), setting.layout.size());
+          try (BatchGradient gradient =
+              BatchGradient.plain(threads, setting.buffers(workers, longest, 2, arena))) {
+            gradient.accumulatePublic(setting.examples, total);
+          }
+          double[] values = new double[(int) total.size()];
+          Arrays.setAll(values, total::get);
+          plain = plain == null ? values : plain;
+          assertArrayEquals(plain, values, workers + " workers, without clipping");
+        }
+      }
     }
   }
 }

@@ -75,7 +75,7 @@ final class LinearReference implements Linear {
   @Override
   public void repack(Tensor weight, boolean inputMajor, Tensor bias, LinearWeights into) {
     Packed to = Check.own("into", into, Packed.class);
-    Check.type("weight", weight, DType.F64);
+    Check.type("weight", weight, DType.F64, DType.F32);
     Check.matrix(
         "weight", weight, inputMajor ? to.in() : to.out(), inputMajor ? to.out() : to.in());
     if ((bias == null) != (to.bias == null) || to.base != null) {

@@ -18,7 +18,7 @@ final class OptimizerReference implements Optimizer {
     if (step < 1) {
       throw new IllegalArgumentException("step " + step + " is below 1: steps are counted from 1");
     }
-    Check.type("sums", sums, DType.I64, DType.I32, DType.F64);
+    Check.type("sums", sums, DType.I64, DType.I32, DType.F64, DType.F32);
     Check.vector("parameters", parameters, sums.size());
     Check.vector("firstMoment", firstMoment, sums.size());
     Check.vector("secondMoment", secondMoment, sums.size());

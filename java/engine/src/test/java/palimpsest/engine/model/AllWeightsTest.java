@@ -1,0 +1,130 @@
+package palimpsest.engine.model;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.kernel.cpu.CpuKernels;
+import palimpsest.engine.kernel.reference.ReferenceKernels;
+import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
+import palimpsest.engine.weights.ModelFileException;
+import palimpsest.testing.TinyModels;
+
+/** A model whose own weights are trained. */
+class AllWeightsTest {
+  @TempDir Path temporary;
+
+  static Stream<Arguments> cases() {
+    return Stream.of(TinyModels.llama(), TinyModels.untied(), TinyModels.gpt2())
+        .flatMap(config ->
+            Stream.of(new ReferenceKernels(), new CpuKernels(DType.F32), new CpuKernels(DType.BF16))
+                .map(kernels -> Arguments.of(config, kernels)));
+  }
+
+  private static TunedDecoder begin(ModelFolder folder, Kernels kernels) {
+    return TunedDecoder.begin(
+        folder, kernels, 16, new TuningMethod.Full(), new SplittableRandom(1));
+  }
+
+  /** Losses of a few tokens. */
+  private static double[] losses(TunedDecoder model) {
+    Decoder decoder = model.decoder();
+    try (TensorArena arena = new TensorArena()) {
+      TokenGroup group = new TokenGroup(16, 1, decoder.kernels().wide(), arena);
+      group.add(new int[] {3, 9, 4, 1, 7, 11, 2}, 1);
+      Activations activations =
+          new Activations(
+              decoder.config(), decoder.kernels(), 16, 16, 0, Activations.Purpose.FORWARD, arena);
+      decoder.forward(group, model.tuned(), activations);
+      decoder.losses(group, activations);
+      double[] losses = new double[group.weightedRows()];
+      Arrays.setAll(losses, activations::nll);
+      return losses;
+    }
+  }
+
+  /** Moves every weight by something that bfloat16 notices. */
+  private static void move(Trainable weights) {
+    SplittableRandom random = new SplittableRandom(7);
+    for (long i = 0; i < weights.size(); i++) {
+      weights.parameters().set(i, weights.parameters().get(i) + 0.05 * random.nextGaussian());
+    }
+    weights.pack();
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void beginsAsTheBaseModel(DecoderConfig config, Kernels kernels) {
+    try (ModelFolder folder = TinyModels.write(config, temporary.resolve("model"));
+        TunedDecoder base = TunedDecoder.untuned(folder, kernels, 16);
+        TunedDecoder begun = begin(folder, kernels)) {
+      assertEquals(new WeightLayout(config).size(), begun.tuned().size());
+      assertEquals(config.parameterCount(), begun.tuned().size());
+      assertArrayEquals(losses(base), losses(begun));
+      assertArrayEquals(losses(base), losses(begun.base()));
+      move(begun.tuned());
+      assertFalse(Arrays.equals(losses(base), losses(begun)), "its weights are the decoder's");
+      assertThrows(IllegalStateException.class, begun::base);
+    }
+  }
+
+  /** What was trained is a model folder of its own, which computes what the trained model did. */
+  @ParameterizedTest
+  @MethodSource("cases")
+  void isWrittenAsAModel(DecoderConfig config, Kernels kernels) {
+    Path saved = temporary.resolve("saved");
+    try (ModelFolder folder = TinyModels.write(config, temporary.resolve("model"));
+        TunedDecoder trained = begin(folder, kernels)) {
+      move(trained.tuned());
+      trained.write(saved, "tiny");
+      try (ModelFolder whole = ModelFolder.open(saved);
+          TunedDecoder read = TunedDecoder.untuned(whole, kernels, 16);
+          TunedDecoder opened = TunedDecoder.open(folder, kernels, 16, saved);
+          TunedDecoder again = begin(whole, kernels)) {
+        assertEquals(config, whole.config());
+        DType type = whole.weight(Role.EMBEDDING, 0).type();
+        assertEquals(kernels.compute() == DType.BF16 ? DType.BF16 : DType.F32, type);
+        // Files have no 64-bit numbers; everything else is what the decoder computed with.
+        double tolerance = kernels instanceof ReferenceKernels ? 1e-5 : 0;
+        assertArrayEquals(losses(trained), losses(read), tolerance);
+        assertArrayEquals(losses(trained), losses(opened), tolerance);
+        if (kernels.compute() != DType.BF16) {
+          assertArrayEquals(
+              values(trained.tuned().parameters()), values(again.tuned().parameters()), 1e-6);
+        }
+      }
+    }
+  }
+
+  private static double[] values(Tensor tensor) {
+    double[] values = new double[(int) tensor.size()];
+    Arrays.setAll(values, tensor::get);
+    return values;
+  }
+
+  @Test
+  void aModelOfAnotherFormIsNotOneThatWasTuned() {
+    try (ModelFolder folder = TinyModels.write(TinyModels.llama(), temporary.resolve("model"));
+        ModelFolder other = TinyModels.write(TinyModels.untied(), temporary.resolve("other"));
+        Kernels kernels = new ReferenceKernels()) {
+      ModelFileException refused =
+          assertThrows(
+              ModelFileException.class, () -> TunedDecoder.open(folder, kernels, 16, other.path()));
+      assertTrue(refused.getMessage().contains("not of the base model's form"));
+    }
+  }
+}
