@@ -137,7 +137,7 @@ final class PrivateTraining implements AutoCloseable {
       Runnable save,
       LongConsumer progress) {
     PoissonSampler sampler = new PoissonSampler(key, mechanism);
-    NoisyUpdate release = new NoisyUpdate(kernels, workers, key);
+    NoisyUpdate noisy = new NoisyUpdate(kernels, workers, key);
     for (long step = firstStep; step <= mechanism.steps(); step++) {
       run.step(step);
       List<Example> batch = new ArrayList<>();
@@ -145,7 +145,7 @@ final class PrivateTraining implements AutoCloseable {
         batch.add(examples.get(i));
       }
       gradient.accumulate(batch);
-      release(release, step);
+      addNoiseAndUpdate(noisy, step);
       key.advance(step);
       save.run();
       progress.accept(step);
@@ -153,10 +153,10 @@ final class PrivateTraining implements AutoCloseable {
   }
 
   /** Rounded Gaussian integers of standard deviation sigma C, and the update. */
-  private void release(NoisyUpdate release, long step) {
+  private void addNoiseAndUpdate(NoisyUpdate noisy, long step) {
     double sigma = mechanism.nonPrivate() ? 0 : mechanism.noiseMultiplier() * sum.sensitivity();
     double scale = sum.gridStep() / mechanism.expectedBatch();
-    release.run(sum.sums(), sigma, step, (sums, first) -> update.apply(sums, first, scale, step));
+    noisy.run(sum.sums(), sigma, step, (sums, first) -> update.apply(sums, first, scale, step));
     update.end();
     sum.clear();
   }

@@ -34,6 +34,7 @@ import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.ClippedSum;
 import palimpsest.engine.train.Example;
 import palimpsest.engine.train.ExampleGradients;
+import palimpsest.engine.train.VectorSum;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
 import palimpsest.privacy.MechanismSpec;
@@ -278,6 +279,26 @@ class PrivateTrainingTest {
     double[] withRecords = train(rare, examples(40), execution(1, 64, 1));
     double[] without = train(rare, List.of(), execution(1, 64, 1));
     assertArrayEquals(without, withRecords);
+  }
+
+  /** What was clipped to one norm must not be accounted for as if it were another. */
+  @Test
+  @Tag("R18")
+  void aSumOfAnotherClipNormIsRefused() {
+    try (Kernels kernels = new ReferenceKernels()) {
+      IllegalArgumentException refused =
+          assertThrows(
+              IllegalArgumentException.class,
+              () ->
+                  new PrivateTraining(
+                      kernels,
+                      mechanism(1),
+                      1,
+                      arena -> new VectorSum(kernels, 5, 2, GRID_BITS, arena),
+                      arena -> new CanaryGradients(kernels, 5, arena),
+                      (sums, first, scale, step) -> {}));
+      assertTrue(refused.getMessage().contains("clips to 2.0"), refused.getMessage());
+    }
   }
 
   /** A mechanism that draws nobody: C is 1/2, sigma 3/2, the divisor 3. */
