@@ -261,6 +261,40 @@ class MethodsTest {
     assertEquals(23_040, new TuningMethod.Prompt(40).parameterCount(model));
     assertEquals(155_520, new TuningMethod.Bias(Set.of()).parameterCount(model));
     assertEquals(2_442_240, TuningMethod.Lora.of(8).parameterCount(model));
+    RunPlan full = RunPlan.of(settings(new TuningMethod.Full(), OptionalDouble.empty()), model);
+    assertEquals(1e-4, full.tuning().learningRate());
+    assertEquals(134_515_008, full.parameters());
+    assertEquals(1.5 * lora.seconds() / lora.tokens(), full.seconds() / full.tokens(), 1e-12);
+  }
+
+  /** (B + 6 sqrt B + 10 sigma) 2^k < 2^31, and k is the largest. */
+  @Test
+  void theGridOfAllWeightsLeavesRoomForTheBatchAndTheNoise() {
+    DecoderConfig model = RandomModel.smollm2();
+    for (double epsilon : new double[] {0.5, 8, Double.POSITIVE_INFINITY}) {
+      for (long batch : new long[] {1, 60, 61, 100, 1000, 5000}) {
+        RunPlan plan =
+            RunPlan.of(
+                new RunSettings(
+                    RunSettings.Goal.of(epsilon),
+                    5000,
+                    96,
+                    OptionalInt.empty(),
+                    Duration.ofMinutes(10),
+                    1,
+                    new TuningMethod.Full(),
+                    OptionalLong.of(batch),
+                    OptionalInt.of(20),
+                    OptionalDouble.empty(),
+                    OptionalDouble.empty()),
+                model);
+        double noise = plan.mechanism().nonPrivate() ? 0 : 10 * plan.mechanism().noiseMultiplier();
+        double most = batch + 6 * Math.sqrt(batch) + noise;
+        int bits = plan.tuning().gridBits();
+        assertTrue(Math.scalb(most, bits) < 0x1p31, bits + " for " + most);
+        assertTrue(bits == 24 || Math.scalb(most, bits + 1) >= 0x1p31, bits + " for " + most);
+      }
+    }
   }
 
   /** The fewer parameters, the less memory for gradients; a prompt makes sequences longer. */
@@ -280,5 +314,11 @@ class MethodsTest {
     assertTrue(plans.get(0).training() > 10 * plans.get(1).training());
     assertTrue(plans.get(1).training() > 5 * plans.get(2).training());
     assertTrue(plans.get(2).gradients() > plans.get(1).gradients());
+    MemoryPlan full =
+        MemoryPlan.of(
+            RunPlan.of(settings(new TuningMethod.Full(), OptionalDouble.empty()), model),
+            model,
+            narrow);
+    assertEquals(16 * 134_515_008L, full.training(), "the sum, the weights and two moments");
   }
 }
