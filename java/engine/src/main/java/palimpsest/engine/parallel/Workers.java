@@ -6,6 +6,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
 
 /** A fixed number of threads that do one job together. */
@@ -84,6 +85,31 @@ public final class Workers implements AutoCloseable {
       case Error e -> throw e;
       default -> throw new IllegalStateException("a worker failed", failure);
     }
+  }
+
+  /** A part of something that is cut into pieces. */
+  @FunctionalInterface
+  public interface Piece {
+    /**
+     * @param first its first element
+     * @param count of its elements
+     */
+    void run(long first, long count);
+  }
+
+  /**
+   * Takes {@code size} elements in pieces of {@code piece}, the last perhaps shorter: each worker
+   * takes the next when it is done.
+   */
+  public void overPieces(long size, long piece, Piece body) {
+    AtomicLong next = new AtomicLong();
+    run((_, stopped) -> {
+      for (long first = next.getAndAdd(piece);
+          first < size && !stopped.getAsBoolean();
+          first = next.getAndAdd(piece)) {
+        body.run(first, Math.min(piece, size - first));
+      }
+    });
   }
 
   private void guarded(Part part, int worker) {

@@ -106,9 +106,10 @@ public final class BatchGradient implements AutoCloseable {
    * groups, but not on the workers.
    *
    * @param total wide [P]
+   * @return the sum of the examples' losses
    * @throws IllegalStateException if a worker failed; the total then holds nothing of the batch
    */
-  public void accumulatePublic(List<Example> batch, Tensor total) {
+  public double accumulatePublic(List<Example> batch, Tensor total) {
     if (!(gradients.getFirst() instanceof PublicGradients first)) {
       throw new IllegalStateException("these gradients are for the private step alone");
     }
@@ -119,12 +120,19 @@ public final class BatchGradient implements AutoCloseable {
     total.data().fill((byte) 0);
     OrderedSum ordered = new OrderedSum(total, first.parts());
     List<List<Example>> groups = groups(batch);
+    double[] losses = new double[groups.size()];
     try {
       overGroups(
           groups,
           (worker, group) ->
-              ((PublicGradients) gradients.get(worker)).accumulatePublic(ordered, group),
+              losses[group] =
+                  ((PublicGradients) gradients.get(worker)).accumulatePublic(ordered, group),
           ordered::fail);
+      double loss = 0;
+      for (double part : losses) {
+        loss += part;
+      }
+      return loss;
     } catch (Throwable t) {
       total.data().fill((byte) 0);
       throw failed(t);

@@ -10,6 +10,7 @@ interface PublicGradients extends ExampleGradients {
    * on public data, and the yardstick for what privacy costs.
    *
    * @param number of the group in its batch
+   * @return the sum over the group's tokens of weight times loss
    */
-  void accumulatePublic(OrderedSum sum, int number);
+  double accumulatePublic(OrderedSum sum, int number);
 }

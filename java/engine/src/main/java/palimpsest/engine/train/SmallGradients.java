@@ -99,7 +99,7 @@ abstract class SmallGradients implements PublicGradients, ParameterGradients {
   }
 
   @Override
-  public final void accumulatePublic(OrderedSum sum, int number) {
+  public final double accumulatePublic(OrderedSum sum, int number) {
     together = true;
     try {
       compute();
@@ -107,6 +107,7 @@ abstract class SmallGradients implements PublicGradients, ParameterGradients {
       together = false;
     }
     sum.add(0, number, total -> FloatSum.add(gradient(0), total));
+    return activations.loss(group);
   }
 
   /** Computes the gradients of all examples of the group. */

@@ -151,7 +151,7 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
   }
 
   @Override
-  public void accumulatePublic(OrderedSum sum, int number) {
+  public double accumulatePublic(OrderedSum sum, int number) {
     withNorms = false;
     try {
       compute();
@@ -163,6 +163,7 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
       GradientProduct product = parts.get(part);
       sum.add(part, number, total -> product.plain().into(product.of(total)));
     }
+    return activations.loss(group);
   }
 
   /**

@@ -5,6 +5,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
+import palimpsest.synth.SplitMix64;
 import palimpsest.synth.evaluate.Exposure;
 
 /**

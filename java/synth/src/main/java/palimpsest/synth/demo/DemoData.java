@@ -21,6 +21,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.GZIPOutputStream;
+import palimpsest.synth.SplitMix64;
 
 /**
  * The data that ships with the project: messages that customers of an invented bank and shop might

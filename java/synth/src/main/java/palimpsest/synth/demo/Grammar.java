@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import palimpsest.synth.SplitMix64;
 
 /**
  * A context-free grammar with weights, read from text; the head of {@code grammar.txt} tells the

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Pattern;
+import palimpsest.synth.SplitMix64;
 
 /** Turns a raw expansion into a message as somebody might type it: sentences, register, slips. */
 final class Style {

@@ -1,4 +1,4 @@
-package palimpsest.synth.demo;
+package palimpsest.synth;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
