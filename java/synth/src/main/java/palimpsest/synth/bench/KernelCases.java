@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import palimpsest.engine.kernel.Activation;
 import palimpsest.engine.kernel.Attention;
+import palimpsest.engine.kernel.ClippedExamples;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.LinearWeights;
 import palimpsest.engine.kernel.LoraFactors;
@@ -19,6 +20,11 @@ import palimpsest.synth.bench.KernelCase.Roof;
 /** The kernels of a training step on a model's shapes, for a group of so many rows. */
 final class KernelCases {
   private static final int RANK = 8;
+
+  /** Tokens an example, where a kernel goes by examples. */
+  private static final int EXAMPLE = 64;
+
+  private static final int GRID_BITS = 20;
   private static final double SCALE = 2;
   private static final double DEVIATION = 0.1;
   private static final double EPSILON = 1e-5;
@@ -110,6 +116,62 @@ final class KernelCases {
     linear(width, hidden);
     linear(hidden, width);
     head(width, config.vocabularySize());
+    trained(attention.queryWidth(), width);
+    trained(width, hidden);
+    trained(width, config.vocabularySize());
+  }
+
+  /** A matrix that is trained: its gradient plain, and what privacy needs, by examples. */
+  private void trained(long in, long out) {
+    String shape = in + "x" + out + " T " + EXAMPLE;
+    if (!wanted(shape, "linear example_grad", "linear example_norm", "linear accumulate")) {
+      return;
+    }
+    int examples = Math.max(1, rows / EXAMPLE);
+    int length = Math.min(rows, EXAMPLE);
+    long count = (long) examples * length;
+    Tensor x = compute(count, in);
+    Tensor dy = compute(count, out);
+    Tensor starts = arena.allocate(DType.I32, examples + 1);
+    for (int e = 0; e <= examples; e++) {
+      starts.set(e, (long) e * length);
+    }
+    Tensor workspace =
+        arena.allocate(
+            kernels.wide(),
+            Math.max(1, kernels.linear().workspace(kernels.compute(), count, examples, out, in)));
+    ClippedExamples clipped = new ClippedExamples(examples, kernels.wide(), arena);
+    clipped.begin(examples, GRID_BITS);
+    for (int e = 0; e < examples; e++) {
+      clipped.set(e, 1, ClippedExamples.WHOLE);
+    }
+    Tensor sums = arena.allocate(DType.I32, out, in);
+    Tensor gradient = arena.allocate(kernels.wide(), out, in);
+    double products = 2.0 * count * in * out;
+    double grams = (double) count * length * (in + out);
+    add(
+        "linear example_grad",
+        shape,
+        products,
+        Roof.COMPUTE,
+        () -> kernels.linear().exampleGrad(x, dy, 0, count, gradient));
+    add(
+        "linear example_norm",
+        shape,
+        Math.min(products, grams),
+        Roof.COMPUTE,
+        () -> {
+          for (int e = 0; e < examples; e++) {
+            long from = (long) e * length;
+            kernels.linear().exampleNorm(dy, x, from, from + length, workspace);
+          }
+        });
+    add(
+        "linear accumulate",
+        shape,
+        products,
+        Roof.COMPUTE,
+        () -> kernels.linear().accumulate(dy, x, starts, clipped, null, sums, workspace));
   }
 
   /** A linear layer with its adapter, as training runs it. */
