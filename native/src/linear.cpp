@@ -71,20 +71,6 @@ int linear_forward(const void* x, int64_t x_ld, const void* w, int64_t ins, cons
   return PALIMPSEST_OK;
 }
 
-int linear_example_grad(const void* a, int64_t a_ld, int64_t m, const void* b, int64_t b_ld,
-                        int64_t n, int32_t type, int64_t from, int64_t to, float* out,
-                        int64_t out_ld, int32_t transposed, int32_t add) {
-  PALIMPSEST_REQUIRE(m > 0 && n > 0 && from >= 0 && to >= from && a_ld >= m && b_ld >= n);
-  PALIMPSEST_REQUIRE(out_ld >= (transposed ? m : n));
-  if (type == PALIMPSEST_BF16)
-    outer(static_cast<const bf16*>(a), a_ld, m, static_cast<const bf16*>(b), b_ld, n, from, to, out,
-          out_ld, transposed, add);
-  else
-    outer(static_cast<const float*>(a), a_ld, m, static_cast<const float*>(b), b_ld, n, from, to,
-          out, out_ld, transposed, add);
-  return PALIMPSEST_OK;
-}
-
 int linear_bias_example_grad(const void* dy, int64_t dy_ld, int32_t type, int64_t from, int64_t to,
                              int64_t outs, float* d_bias) {
   PALIMPSEST_REQUIRE(outs > 0 && from >= 0 && to >= from && dy_ld >= outs);
@@ -160,30 +146,52 @@ constexpr int64_t right_elements(int64_t rows, int32_t count, int64_t n) {
   return right_rows(rows, count) * round_up(n, kPanel);
 }
 
+// One or two rows of b side by side into a row of a panel; q is null behind an odd last one.
+inline void pack_rows(const float* p, const float*, int columns, float* to) {
+  for (int l = 0; l < kPanel; l++) to[l] = l < columns ? p[l] : 0;
+}
+inline void pack_rows(const bf16* p, const bf16* q, int columns, bf16* to) {
+  const bf16 none{};
+  if (columns == kPanel && q != nullptr) {
+    for (int l = 0; l < kPanel; l++) {
+      to[2 * l] = p[l];
+      to[2 * l + 1] = q[l];
+    }
+    return;
+  }
+  for (int l = 0; l < kPanel; l++) {
+    to[2 * l] = l < columns ? p[l] : none;
+    to[2 * l + 1] = l < columns && q != nullptr ? q[l] : none;
+  }
+}
+
 // b of one example into panels; they lie right_rows apart.
 template <class T>
 void pack_right(const T* b, int64_t b_ld, int64_t n, int64_t tokens, T* right, int64_t panel_rows) {
   constexpr int kGroup = sizeof(T) == 2 ? 2 : 1;
-  for (int64_t j = 0; j < n; j += kPanel, right += panel_rows * kPanel) {
-    const int columns = n - j < kPanel ? (int)(n - j) : kPanel;
-    T* to = right;
-    for (int64_t t = 0; t < tokens; t += kGroup, to += kGroup * kPanel)
-      for (int h = 0; h < kGroup; h++)
-        for (int l = 0; l < kPanel; l++)
-          to[l * kGroup + h] = t + h < tokens && l < columns ? b[(t + h) * b_ld + j + l] : T{};
+  for (int64_t t = 0; t < tokens; t += kGroup) {
+    const T* p = b + t * b_ld;
+    const T* q = t + 1 < tokens ? p + b_ld : nullptr;
+    T* to = right + t * kPanel;
+    for (int64_t j = 0; j < n; j += kPanel, to += panel_rows * kPanel)
+      pack_rows(p + j, q == nullptr ? nullptr : q + j, n - j < kPanel ? (int)(n - j) : kPanel, to);
   }
 }
 
-// `count` rows of a^T from i0, the rest of a whole number of tiles with zeros.
+// `count` rows of a^T from i0, the rest of a whole number of tiles with zeros. A block of tokens is
+// turned on the stack, where its rows lie close together.
 template <class T>
 void pack_left(const Tokens<T>& tokens, int64_t i0, int64_t count, T* left) {
-  constexpr int64_t kBlock = 16;
+  constexpr int64_t kBlock = 32;
+  T turned[kLeftRows][kBlock];
   const int64_t rows = tokens.rows();
   const T* a = tokens.a + tokens.starts[0] * tokens.a_ld + i0;
-  for (int64_t t0 = 0; t0 < rows; t0 += kBlock)
-    for (int64_t i = 0; i < count; i++)
-      for (int64_t t = t0; t < rows && t < t0 + kBlock; t++)
-        left[i * rows + t] = a[t * tokens.a_ld + i];
+  for (int64_t t0 = 0; t0 < rows; t0 += kBlock) {
+    const int64_t block = rows - t0 < kBlock ? rows - t0 : kBlock;
+    for (int64_t t = 0; t < block; t++)
+      for (int64_t i = 0; i < count; i++) turned[i][t] = a[(t0 + t) * tokens.a_ld + i];
+    for (int64_t i = 0; i < count; i++) memcpy(left + i * rows + t0, turned[i], block * sizeof(T));
+  }
   for (int64_t i = count * rows; i < round_up(count, kTileRows) * rows; i++) left[i] = T{};
 }
 
@@ -237,6 +245,27 @@ void for_each_product(const Tokens<T>& tokens, Workspace workspace, Sink& sink) 
       }
   }
 }
+
+// Adds the product to floats.
+struct FloatSum {
+  float* out;
+  int64_t ld;
+
+  bool wants(int) const { return true; }
+
+  PALIMPSEST_INLINE void take(int, const ProductTile& c, const Place& place) {
+    for (int i = 0; i < place.rows; i++)
+      for (int v = 0; v < kVectors; v++) {
+        const int n = place.columns - v * kWidth;
+        if (n <= 0) break;
+        float* to = out + (place.i + i) * ld + place.j + v * kWidth;
+        if (n < kWidth)
+          store(to, load(to, n) + c[i][v], n);
+        else
+          store(to, load(to) + c[i][v]);
+      }
+  }
+};
 
 // Adds up the squares of a product, exactly but for the sums, which are in double.
 struct Squares {
@@ -402,6 +431,24 @@ int linear_workspace(int64_t rows, int32_t count, int64_t m, int64_t n, int32_t 
                      int64_t* floats) {
   PALIMPSEST_REQUIRE(rows >= 0 && count >= 0 && m > 0 && n > 0);
   *floats = workspace_floats(type, rows, count, m, n);
+  return PALIMPSEST_OK;
+}
+
+int linear_example_grad(const void* a, int64_t a_ld, int64_t m, const void* b, int64_t b_ld,
+                        int64_t n, int32_t type, int64_t from, int64_t to, float* out,
+                        int64_t out_ld, float* workspace, int64_t floats) {
+  PALIMPSEST_REQUIRE(m > 0 && n > 0 && from >= 0 && to >= from && a_ld >= m && b_ld >= n);
+  PALIMPSEST_REQUIRE(out_ld >= n && to <= INT32_MAX);
+  if (workspace_floats(type, to - from, 1, m, n) > floats)
+    return fail(PALIMPSEST_WORKSPACE, "the workspace is too small for these rows");
+  const int32_t starts[] = {(int32_t)from, (int32_t)to};
+  FloatSum sum{out, out_ld};
+  auto run = [&]<class T>(T) {
+    const Tokens<T> tokens{
+        static_cast<const T*>(a), a_ld, m, static_cast<const T*>(b), b_ld, n, starts, 1};
+    for_each_product(tokens, Workspace(workspace), sum);
+  };
+  type == PALIMPSEST_BF16 ? run(bf16{}) : run(float{});
   return PALIMPSEST_OK;
 }
 

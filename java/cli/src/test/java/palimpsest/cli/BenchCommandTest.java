@@ -8,9 +8,13 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import palimpsest.synth.bench.RandomModel;
 
 class BenchCommandTest {
@@ -56,6 +60,26 @@ class BenchCommandTest {
         35, first.get("tokens_per_s").doubleValue() * first.get("median_s").doubleValue(), 0.1);
     assertTrue(rows.get(1).get("ratio").isNull());
     assertEquals(5, Files.readAllLines(record).size());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "--method full,full ",
+    "--method prompt --prompt-tokens 3,prompt ",
+    "--method bias --targets down,bias ",
+    "--method lora --rank 2,lora r=2 "
+  })
+  void aStepOfEveryMethod(String options, String named) throws IOException {
+    Path model = temp.resolve("model");
+    RandomModel.write(TinyConfigs.llama(), model, 1);
+    List<String> words = new ArrayList<>(List.of("bench", "step", "--json", "--rounds", "3"));
+    words.addAll(List.of("--model", model.toString(), "--length", "6", "--batch", "4"));
+    words.addAll(List.of("--compute", "f32", "--workers", "2"));
+    words.addAll(List.of(options.split(" ")));
+    JsonNode rows = measurements(CommandLineRun.of(words.toArray(String[]::new)));
+    assertEquals(2, rows.size());
+    assertTrue(rows.get(0).get("workload").textValue().startsWith(named), rows.toString());
+    assertTrue(rows.get(0).get("ratio").doubleValue() > 0);
   }
 
   @Test

@@ -187,7 +187,8 @@ public final class NaiveKernels {
     }
 
     @Override
-    public void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight) {
+    public void exampleGrad(
+        Tensor x, Tensor dy, long from, long to, Tensor dWeight, Tensor workspace) {
       throw new UnsupportedOperationException("no weights are tuned");
     }
 

@@ -71,8 +71,9 @@ public interface Linear {
    * @param x compute [N, K]
    * @param dy compute [N, P]
    * @param dWeight wide [P, K]
+   * @param workspace wide, see {@link #workspace}
    */
-  void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight);
+  void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight, Tensor workspace);
 
   /**
    * Adds one example's gradient: {@code dBias += sum dy[n]} over n in [from, to), in that order.
@@ -83,8 +84,9 @@ public interface Linear {
   void biasExampleGrad(Tensor dy, long from, long to, Tensor dBias);
 
   /**
-   * Numbers of scratch memory that {@link #exampleNorm} and {@link #accumulate} need for groups of
-   * at most so many rows and examples, and products of at most {@code left x right}.
+   * Numbers of scratch memory that {@link #exampleGrad}, {@link #exampleNorm} and {@link
+   * #accumulate} need for groups of at most so many rows and examples, and products of at most
+   * {@code left x right}.
    *
    * @param type of the two, compute or wide
    */

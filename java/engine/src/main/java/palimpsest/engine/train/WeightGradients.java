@@ -245,7 +245,9 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
             (examples, sums) ->
                 kernels.linear().accumulate(left, right, starts, examples, more, sums, workspace),
             sums -> {
-              kernels.linear().exampleGrad(right, left, 0, starts.getLong(group.examples()), sums);
+              kernels
+                  .linear()
+                  .exampleGrad(right, left, 0, starts.getLong(group.examples()), sums, workspace);
               if (more != null) {
                 addRows(group.ids(), more, sums);
               }

@@ -200,7 +200,9 @@ class ClippedExamplesTest {
     Tensor[] exact = fixture.exact(product.left, product.right);
     Tensor gradient =
         fixture.arena().allocate(DType.F64, product.left.cols(), product.right.cols());
-    Providers.REFERENCE.linear().exampleGrad(exact[1], exact[0], 0, product.left.rows(), gradient);
+    Providers.REFERENCE
+        .linear()
+        .exampleGrad(exact[1], exact[0], 0, product.left.rows(), gradient, null);
     double factor = examples.factors().get(0);
     for (int i = 0; i < z.length; i++) {
       double error = Math.abs(z[i] - factor * gradient.get(i));
@@ -432,7 +434,7 @@ class ClippedExamplesTest {
         int from = product.starts[e];
         int to = product.starts[e + 1];
         Tensor table = fixture.arena().allocate(DType.F64, 20, 16);
-        reference.linear().exampleGrad(in[1], in[0], from, to, table);
+        reference.linear().exampleGrad(in[1], in[0], from, to, table, null);
         for (long i = rows.starts().getLong(e); i < rows.starts().getLong(e + 1); i++) {
           long id = rows.ids().getLong(i);
           for (int c = 0; c < 16; c++) {

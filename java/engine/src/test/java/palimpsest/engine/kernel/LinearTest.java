@@ -227,7 +227,9 @@ class LinearTest {
       Kernels kernels, Fixture fixture, int from, int to, Tensor... in) {
     Tensor dWeight = fixture.copy(in[2], kernels.wide());
     Tensor dBias = in[3] == null ? null : fixture.copy(in[3], kernels.wide());
-    kernels.linear().exampleGrad(in[0], in[1], from, to, dWeight);
+    long size = kernels.linear().workspace(in[0].type(), to - from, 1, in[1].cols(), in[0].cols());
+    Tensor workspace = fixture.arena().allocate(kernels.wide(), Math.max(1, size)).fill(Double.NaN);
+    kernels.linear().exampleGrad(in[0], in[1], from, to, dWeight, workspace);
     if (dBias == null) {
       return new Tensor[] {dWeight};
     }

@@ -62,10 +62,18 @@ final class FullGradients implements ParameterGradients {
     for (int e = 0; e < examples.size(); e++) {
       Tensor weight = gradient(e, role, layer, false);
       Tensor bias = gradient(e, role, layer, true);
-      kernels.linear().exampleGrad(x, dy, group.rowStart(e), group.rowStart(e + 1), weight);
+      exampleGrad(x, dy, group.rowStart(e), group.rowStart(e + 1), weight);
       if (bias != null) {
         kernels.linear().biasExampleGrad(dy, group.rowStart(e), group.rowStart(e + 1), bias);
       }
+    }
+  }
+
+  private void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor weight) {
+    try (TensorArena scratch = new TensorArena()) {
+      long size = kernels.linear().workspace(x.type(), to - from, 1, dy.cols(), x.cols());
+      Tensor workspace = scratch.allocate(kernels.wide(), Math.max(1, size));
+      kernels.linear().exampleGrad(x, dy, from, to, weight, workspace);
     }
   }
 
@@ -115,7 +123,7 @@ final class FullGradients implements ParameterGradients {
     for (int e = 0; e < examples.size(); e++) {
       long from = clampToChunk(group.headStart(e), first, h.rows());
       long to = clampToChunk(group.headStart(e + 1), first, h.rows());
-      kernels.linear().exampleGrad(h, dLogits, from, to, gradient(e, role, 0, false));
+      exampleGrad(h, dLogits, from, to, gradient(e, role, 0, false));
     }
   }
 

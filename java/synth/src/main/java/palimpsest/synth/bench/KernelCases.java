@@ -154,7 +154,7 @@ final class KernelCases {
         shape,
         products,
         Roof.COMPUTE,
-        () -> kernels.linear().exampleGrad(x, dy, 0, count, gradient));
+        () -> kernels.linear().exampleGrad(x, dy, 0, count, gradient, workspace));
     add(
         "linear example_norm",
         shape,

@@ -2,6 +2,8 @@ package palimpsest.synth.bench;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.function.ToDoubleFunction;
 import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.Role;
@@ -63,14 +65,24 @@ public final class StepFlops {
    */
   public double of(TuningMethod method, int length) {
     return switch (method) {
-      case TuningMethod.Lora lora -> lora(length, lora.rank());
-      case TuningMethod.Bias _ -> frozen(length) - firstInputs();
+      case TuningMethod.Lora lora ->
+          frozen(length)
+              + 6 * lora.rank() * sum(lora.targets(config), m -> m.in + m.out)
+              - firstInputs();
+      case TuningMethod.Bias bias ->
+          frozen(length) + sum(bias.targets(config), Matrix::out) - firstInputs();
       case TuningMethod.Prompt prompt -> {
         int rows = length + prompt.tokens();
         yield frozen(rows) * rows / length;
       }
       case TuningMethod.Full _ -> full(length);
     };
+  }
+
+  /** Over the targeted layers of all blocks. */
+  private double sum(Set<Role> targets, ToDoubleFunction<Matrix> width) {
+    return config.layers()
+        * block.stream().filter(m -> targets.contains(m.role)).mapToDouble(width).sum();
   }
 
   /** No matrix is trained, and gradients are wanted down to the embedding. */

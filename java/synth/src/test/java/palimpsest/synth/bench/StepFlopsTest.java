@@ -2,9 +2,13 @@ package palimpsest.synth.bench;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import java.util.EnumSet;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import palimpsest.engine.model.Role;
+import palimpsest.engine.model.TuningMethod;
 
 class StepFlopsTest {
   /** The table of docs/kernels.md, worked out by hand for GPT-2: M = 12 L C^2 + V C, S = 16 C L. */
@@ -34,5 +38,20 @@ class StepFlopsTest {
     assertEquals(full, flops.full(length) / 1e6, 0.05);
     assertEquals(lora, flops.lora(length, 8) / 1e6, 0.05);
     assertEquals(134_515_008, RandomModel.smollm2().parameterCount());
+  }
+
+  /** What docs/kernels.md says of each method. */
+  @Test
+  void everyMethodHasItsCount() {
+    StepFlops flops = new StepFlops(RandomModel.smollm2());
+    double frozen = 4 * flops.matrixWeights() + 6.0 * 30 * 64 * 576;
+    double first = 2.0 * 576 * (576 + 2 * 192);
+    assertEquals(flops.lora(64, 8), flops.of(TuningMethod.Lora.of(8), 64));
+    TuningMethod some = new TuningMethod.Lora(8, 16, EnumSet.of(Role.UP));
+    assertEquals(frozen + 6.0 * 8 * 30 * (576 + 1536) - first, flops.of(some, 64), 1);
+    assertEquals(frozen + 155_520 - first, flops.of(new TuningMethod.Bias(Set.of()), 64), 1);
+    assertEquals(flops.full(64), flops.of(new TuningMethod.Full(), 64));
+    double longer = 4 * flops.matrixWeights() + 6.0 * 30 * 104 * 576;
+    assertEquals(longer * 104 / 64, flops.of(new TuningMethod.Prompt(40), 64), 1);
   }
 }

@@ -83,7 +83,7 @@ final class LinearCpu implements Linear {
             "linear_example_grad",
             FunctionDescriptor.of(
                 JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_INT,
-                JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT));
+                JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG));
     round =
         cpu.bind(
             "linear_round",
@@ -300,9 +300,11 @@ final class LinearCpu implements Linear {
   }
 
   @Override
-  public void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight) {
+  public void exampleGrad(
+      Tensor x, Tensor dy, long from, long to, Tensor dWeight, Tensor workspace) {
     cpu.requireCompute(x, dy);
-    cpu.requireWide(dWeight);
+    cpu.requireWide(dWeight, workspace);
+    requireContiguous(workspace);
     cpu.requireRange(from, to, Math.min(x.rows(), dy.rows()));
     cpu.requireSame("outputs", dy.cols(), dWeight.rows());
     cpu.requireSame("inputs", x.cols(), dWeight.cols());
@@ -321,8 +323,8 @@ final class LinearCpu implements Linear {
                   to,
                   dWeight.data(),
                   dWeight.stride(),
-                  0,
-                  1));
+                  workspace.data(),
+                  workspace.size()));
     } catch (Throwable t) {
       throw CpuLibrary.rethrow(t);
     }

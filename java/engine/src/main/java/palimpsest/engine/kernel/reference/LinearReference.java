@@ -236,7 +236,8 @@ final class LinearReference implements Linear {
   }
 
   @Override
-  public void exampleGrad(Tensor x, Tensor dy, long from, long to, Tensor dWeight) {
+  public void exampleGrad(
+      Tensor x, Tensor dy, long from, long to, Tensor dWeight, Tensor workspace) {
     Check.matrix("dy", dy, x.rows(), dWeight.rows());
     Check.matrix("dWeight", dWeight, dWeight.rows(), x.cols());
     Check.range(from, to, x.rows());
