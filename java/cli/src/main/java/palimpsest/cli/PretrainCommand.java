@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Optional;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.weights.AtomicFiles;
+import palimpsest.synth.AdapterCard;
 import palimpsest.synth.ExecutionSpec;
 import palimpsest.synth.ModelShape;
 import palimpsest.synth.PretrainSettings;
@@ -42,6 +43,7 @@ import picocli.CommandLine.Option;
     })
 final class PretrainCommand extends Verb {
   private static final String BEGINNING = "beginning";
+  private static final String OPTIONS = "options";
 
   @Option(
       names = "--data",
@@ -169,6 +171,9 @@ final class PretrainCommand extends Verb {
           "The new folder of the model and its loss curve; DIR.training holds the state meanwhile.")
   private Path out;
 
+  /** From here on there may be a state worth keeping. */
+  private boolean begun;
+
   @Override
   public Integer call() throws IOException {
     Synthesis.refuseExisting(out);
@@ -178,10 +183,11 @@ final class PretrainCommand extends Verb {
       documents.addAll(PublicText.documents(file, Optional.ofNullable(separator)));
     }
     Path state = state();
-    try (ModelFolder start = ModelFolder.open(start(state, documents));
+    try (ModelFolder start = ModelFolder.open(begin(state, documents));
         Pretraining training = training(start, documents, settings);
         ProgressListener listener = new ProgressListener(this::progress)) {
       training.resume(state);
+      begun = true;
       training.run(state, listener, this::tell);
       listener.close();
       training.write(out);
@@ -189,6 +195,10 @@ final class PretrainCommand extends Verb {
       fields.put("folder", out.toString());
       fields.putAll(training.summary());
       print(fields, text(fields));
+    } finally {
+      if (!begun && !resume) {
+        AtomicFiles.deleteTree(state);
+      }
     }
     AtomicFiles.deleteTree(state);
     return ExitCode.DONE;
@@ -217,18 +227,37 @@ final class PretrainCommand extends Verb {
               ? state + ": there is no interrupted run to resume"
               : state + ": an interrupted run; go on with it by --resume, or remove the folder");
     }
-    Files.createDirectories(state);
     return state;
   }
 
-  /** The model that training starts from. */
+  /**
+   * The model that training starts from; the state's folder is there afterwards.
+   *
+   * @throws InputException if a run that is resumed had other options
+   */
+  private Path begin(Path state, List<byte[]> documents) throws IOException {
+    Path options = state.resolve(OPTIONS);
+    String words =
+        String.join(
+            "\n", model + "", tokenizer + "", vocabulary + "", layers + "", width + "", seed + "");
+    if (resume && !(Files.exists(options) && Files.readString(options).equals(words))) {
+      throw new InputException(
+          state + ": the interrupted run had other options; resume it with the same ones");
+    }
+    Files.createDirectories(state);
+    Files.writeString(options, words);
+    return start(state, documents);
+  }
+
   private Path start(Path state, List<byte[]> documents) throws IOException {
     if (model != null) {
       if (tokenizer != null || vocabulary != null || layers != null || width != null) {
         throw new InputException(
             "--model: it brings its tokenizer and shape; leave out --tokenizer, --vocabulary, --layers and --width");
       }
-      return models.cache().resolve(model);
+      Path from = models.cache().resolve(model);
+      AdapterCard.refuseAsBase(from);
+      return from;
     }
     if ((tokenizer == null) == (vocabulary == null)) {
       throw new InputException(

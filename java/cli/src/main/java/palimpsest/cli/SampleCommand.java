@@ -80,6 +80,9 @@ final class SampleCommand extends Verb {
     Optional<Path> whole = wholeModel();
     Optional<AdapterCard> released =
         whole.or(() -> Optional.ofNullable(adapter)).flatMap(AdapterCard::read);
+    if (released.isPresent()) {
+      AdapterCard.requireOwnWeights(whole.orElse(adapter));
+    }
     Path base =
         whole.orElseGet(
             () -> base(model == null ? released.map(AdapterCard::baseModel) : Optional.of(model)));

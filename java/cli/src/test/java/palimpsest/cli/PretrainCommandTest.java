@@ -81,16 +81,37 @@ class PretrainCommandTest {
     assertEquals(1, lines.size(), run.err());
     assertTrue(run.err().contains(named), run.err());
     assertFalse(Files.exists(folder.resolve("bad")));
+    assertFalse(Files.exists(folder.resolve("bad.training")), "the next try is not an old run");
   }
 
   @Test
   void anInterruptedRunIsNotBegunAgain() throws IOException {
-    Files.createDirectories(folder.resolve("out.training"));
+    Path state = Files.createDirectories(folder.resolve("out.training"));
     CommandLineRun run = run("out", "--vocabulary", "270");
     assertEquals(ExitCode.BAD_INPUT, run.exitCode());
     assertTrue(run.err().contains("--resume"), run.err());
-    CommandLineRun resumed =
-        run("out", "--vocabulary", "270", "--layers", "1", "--width", "32", "--resume");
+    String[] options = {"--vocabulary", "270", "--layers", "1", "--width", "32", "--resume"};
+    Files.writeString(state.resolve("options"), "null\nnull\n270\n2\n32\n1");
+    CommandLineRun other = run("out", options);
+    assertEquals(ExitCode.BAD_INPUT, other.exitCode(), other.out());
+    assertTrue(other.err().contains("other options"), other.err());
+    assertTrue(Files.exists(state), "it is kept");
+    Files.writeString(state.resolve("options"), "null\nnull\n270\n1\n32\n1");
+    CommandLineRun resumed = run("out", options);
     assertEquals(ExitCode.DONE, resumed.exitCode(), resumed.err());
+  }
+
+  /** What a private run released must not become public by going on from it. */
+  @Test
+  void aModelThatWasTunedOnPrivateRecordsIsNoStart() throws IOException {
+    assertEquals(
+        ExitCode.DONE,
+        run("first", "--vocabulary", "270", "--layers", "1", "--width", "32").exitCode());
+    Path model = folder.resolve("first/model");
+    Files.writeString(model.resolve("palimpsest.json"), "{}");
+    CommandLineRun refused = run("second", "--model", model.toString());
+    assertEquals(ExitCode.BAD_INPUT, refused.exitCode(), refused.out());
+    assertEquals(1, refused.err().lines().count(), refused.err());
+    assertTrue(refused.err().contains("private records"), refused.err());
   }
 }

@@ -329,10 +329,21 @@ class PrivateRunTest {
       Files.delete(folder.resolve("more.STATEMENT.txt"));
       Files.delete(folder.resolve("more.jsonl"));
     }
+    CommandLineRun again = run("train", "--model", List.of(sound("--model", model.toString())));
+    assertEquals(ExitCode.BAD_INPUT, again.exitCode(), again.out());
+    assertTrue(again.err().contains("was tuned on private records"), again.err());
     CommandLineRun both = sample(setting.model().toString(), "--adapter", model.toString());
     assertEquals(ExitCode.BAD_INPUT, both.exitCode());
     assertEquals(1, both.err().lines().count(), both.err());
     assertTrue(both.err().contains("is a whole model"), both.err());
+    Path weights = model.resolve("model.safetensors");
+    byte[] changed = Files.readAllBytes(weights);
+    changed[changed.length - 1] ^= 1;
+    Files.write(weights, changed);
+    words.addAll(List.of("--adapter", model.toString()));
+    CommandLineRun other = CommandLineRun.of(words.toArray(String[]::new));
+    assertEquals(ExitCode.BAD_INPUT, other.exitCode(), other.out());
+    assertTrue(other.err().contains("not those that its statement"), other.err());
   }
 
   @Test

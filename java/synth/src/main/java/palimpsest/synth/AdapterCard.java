@@ -12,15 +12,18 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.engine.weights.BoundedJson;
 import palimpsest.engine.weights.ModelFileException;
+import palimpsest.engine.weights.Sha256;
+import palimpsest.synth.text.InputException;
 import palimpsest.synth.text.Labels;
 
 /**
- * What an adapter needs besides its weights: the public words it was tuned with, without which it
- * cannot be sampled from, and the statement it was released with, which everything sampled from it
- * carries on.
+ * What an adapter, or a model all of whose weights were tuned, needs besides its weights: the
+ * public words it was tuned with, without which it cannot be sampled from, and the statement it was
+ * released with, which everything sampled from it carries on.
  *
  * @param baseModel name of the base model
  * @param baseModelSha256 digest of its weights, 64 hexadecimal digits
@@ -35,6 +38,7 @@ public record AdapterCard(
     int maxTokens,
     String statement) {
   private static final String FILE = "palimpsest.json";
+  private static final String OWN_WEIGHTS = "weightsSha256";
   private static final int MAX_BYTES = 16 << 20;
   private static final ObjectMapper JSON =
       new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
@@ -44,6 +48,7 @@ public record AdapterCard(
     Map<String, Object> fields = new LinkedHashMap<>();
     fields.put("baseModel", baseModel);
     fields.put("baseModelSha256", baseModelSha256);
+    fields.put(OWN_WEIGHTS, ownWeights(folder));
     fields.put("kind", prompt.kind());
     prompt.pattern().ifPresent(pattern -> fields.put("template", pattern));
     fields.put("maxTokens", maxTokens);
@@ -61,6 +66,54 @@ public record AdapterCard(
         (JSON.writeValueAsString(fields) + "\n").getBytes(StandardCharsets.UTF_8));
     AtomicFiles.file(
         folder.resolve(Synthesis.STATEMENT_TEXT), statement.getBytes(StandardCharsets.UTF_8));
+  }
+
+  /**
+   * Of the weights that lie beside the card: of their files' digests, in the order of the names.
+   */
+  private static String ownWeights(Path folder) throws IOException {
+    StringBuilder digests = new StringBuilder();
+    try (Stream<Path> files = Files.list(folder)) {
+      for (Path file :
+          files.filter(path -> path.toString().endsWith(".safetensors")).sorted().toList()) {
+        digests.append(file.getFileName()).append(Sha256.of(file));
+      }
+    }
+    return Sha256.of(digests.toString().getBytes(StandardCharsets.UTF_8));
+  }
+
+  /**
+   * Refuses weights that are not those that the card was written for: its statement says nothing of
+   * others.
+   *
+   * @param folder with a card
+   * @throws ModelFileException if they were changed, or cannot be read
+   */
+  public static void requireOwnWeights(Path folder) {
+    String written = BoundedJson.read(folder.resolve(FILE), MAX_BYTES).path(OWN_WEIGHTS).asText();
+    try {
+      if (!written.equals(ownWeights(folder))) {
+        throw new ModelFileException(
+            folder
+                + ": its weights are not those that its statement was written for; take the ones that were released");
+      }
+    } catch (IOException e) {
+      throw new ModelFileException(folder + ": its weights cannot be read", e);
+    }
+  }
+
+  /**
+   * Refuses a model that was tuned on private records as the base of something else, whose
+   * statement would not speak of them.
+   *
+   * @throws palimpsest.synth.text.InputException if there is a card in its folder
+   */
+  public static void refuseAsBase(Path model) {
+    if (Files.exists(model.resolve(FILE))) {
+      throw new InputException(
+          model
+              + ": was tuned on private records, which no statement of a new run would speak of; take a public model");
+    }
   }
 
   /**

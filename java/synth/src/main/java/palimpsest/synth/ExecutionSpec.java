@@ -4,7 +4,8 @@ import palimpsest.engine.tensor.DType;
 
 /**
  * Settings that bear on speed and memory only. None of them can change epsilon, and apart from
- * {@code compute} none can change a bit of the result.
+ * {@code compute} none can change a bit of a private result; without clipping, where floats are
+ * added, the group's size can.
  *
  * @param compute type of the matrix products: BF16, F32, or F64 for the reference
  * @param workers threads

@@ -6,8 +6,9 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -124,7 +125,7 @@ public final class Pretraining implements AutoCloseable {
     this.heldOut = heldOut;
     order = new SequenceOrder(text.tokens, settings.length(), settings.seed());
     ExecutionSpec execution = asked.forLength(settings.length());
-    run = name(start, text, settings, execution);
+    run = name(start, text, heldOut, settings, execution);
     kernels = Synthesis.kernels(execution);
     model =
         TunedDecoder.begin(
@@ -162,15 +163,29 @@ public final class Pretraining implements AutoCloseable {
 
   /** Of everything that the result follows from: a state is gone on with under this name alone. */
   private static String name(
-      ModelFolder start, Text text, PretrainSettings settings, ExecutionSpec execution) {
+      ModelFolder start,
+      Text text,
+      Text heldOut,
+      PretrainSettings settings,
+      ExecutionSpec execution) {
     String words =
         settings
             + start.digest()
             + execution.compute()
             + execution.groupRows()
-            + Arrays.hashCode(text.tokens)
-            + text.tokens.length;
+            + digest(text)
+            + (heldOut == null ? "" : digest(heldOut));
     return Sha256.of(words.getBytes(StandardCharsets.UTF_8));
+  }
+
+  private static String digest(Text text) {
+    MessageDigest digest = Sha256.start();
+    for (int token : text.tokens) {
+      digest.update((byte) token);
+      digest.update((byte) (token >> 8));
+      digest.update((byte) (token >> 16));
+    }
+    return HexFormat.of().formatHex(digest.digest());
   }
 
   /**
@@ -183,7 +198,13 @@ public final class Pretraining implements AutoCloseable {
     if (!Files.exists(saved)) {
       return;
     }
-    state.load(saved, run, settings.steps());
+    try {
+      state.load(saved, run, settings.steps());
+    } catch (InputException _) {
+      throw new InputException(
+          folder
+              + ": the state in it is of another run, or damaged; resume with the same options, or remove the folder");
+    }
     try {
       for (String line : Files.readAllLines(folder.resolve(CURVE))) {
         if (!line.equals(HEADER)) {

@@ -195,6 +195,7 @@ public final class Synthesis {
       Set<Waiver> waivers,
       Destination destination,
       SynthesisListener listener) {
+    AdapterCard.refuseAsBase(model);
     try (ModelFolder folder = ModelFolder.open(model)) {
       return new Synthesis(folder, source, prompt, settings, sampling, execution, waivers)
           .run(destination, listener);

@@ -168,6 +168,7 @@ public final class TextAudit {
       ExecutionSpec execution,
       Attack attack,
       SynthesisListener listener) {
+    AdapterCard.refuseAsBase(model);
     try (ModelFolder folder = ModelFolder.open(model)) {
       return new TextAudit(folder, source, prompt, settings, sampling, execution, attack)
           .run(TemporaryLedger.usualParent(), listener);

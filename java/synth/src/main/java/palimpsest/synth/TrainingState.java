@@ -18,8 +18,8 @@ import palimpsest.synth.text.InputException;
 
 /**
  * What training goes on from: the trained parameters, the optimizer's moments and the number of
- * updates made. All of it follows from noisy sums alone. Neither batches nor keys nor sums are ever
- * part of it.
+ * updates made. In private training all of it follows from noisy sums alone. Neither batches nor
+ * keys nor sums are ever part of it.
  */
 final class TrainingState {
   private static final String PARAMETERS = "parameters";

@@ -161,6 +161,39 @@ class PretrainingTest {
     }
   }
 
+  /** A model of more weights than a worker updates at a time, all of which an update moves. */
+  @Test
+  void everyWeightMovesOnceAStep() throws IOException {
+    Path tokenizer = folder.resolve("start").resolve(ModelFolder.TOKENIZER);
+    int size = Tokenizer.read(tokenizer).vocabularySize();
+    Path large = folder.resolve("large");
+    ModelShape.writeBeginning(new ModelShape(4, 64, LENGTH).config(size, 0), large, tokenizer, 5);
+    start = large;
+    PretrainSettings once =
+        new PretrainSettings(LENGTH, 8, 1, 1e-3, 0, PretrainSettings.Schedule.CONSTANT, 0, 1e9, 9);
+    try (Pretraining training = open(2, once);
+        ModelFolder before = ModelFolder.open(large)) {
+      finish(training, "moved");
+      try (ModelFolder after = ModelFolder.open(folder.resolve("moved/model"))) {
+        assertTrue(before.config().parameterCount() > NoisyUpdate.PIECE, "more than one piece");
+        for (int layer = 0; layer < 4; layer++) {
+          for (Role role : List.of(Role.QUERY, Role.DOWN, Role.ATTENTION_NORM)) {
+            Tensor from = before.weight(role, layer);
+            Tensor to = after.weight(role, layer);
+            long still = 0;
+            for (long i = 0; i < from.size(); i++) {
+              // AdamW's first step is the rate, up or down, or less where the gradient is tiny.
+              double moved = Math.abs(to.get(i) - from.get(i));
+              still += moved == 0 ? 1 : 0;
+              assertTrue(moved <= 1.001e-3, role + " " + layer + ": " + moved);
+            }
+            assertTrue(still <= 0.001 * from.size(), role + " " + layer + ": " + still);
+          }
+        }
+      }
+    }
+  }
+
   /** Against the scorer, which reads a text token by token behind a cache. */
   @Test
   void heldOutLossIsThatOfEveryTokenButTheFirst() throws IOException {

@@ -17,16 +17,26 @@ import palimpsest.engine.weights.ModelFileException;
 public final class TunedDecoder implements AutoCloseable {
   private final Decoder decoder;
   private final Trainable tuned;
+
+  /** The decoder's weights are not the base model's. */
+  private final boolean whole;
+
   private final Optional<Path> tokenizer;
   private final TensorArena arena;
 
   /**
+   * @param whole all weights were tuned
    * @param tokenizer of the base model, if it has one
    */
   private TunedDecoder(
-      Decoder decoder, Trainable tuned, Optional<Path> tokenizer, TensorArena arena) {
+      Decoder decoder,
+      Trainable tuned,
+      boolean whole,
+      Optional<Path> tokenizer,
+      TensorArena arena) {
     this.decoder = decoder;
     this.tuned = tuned;
+    this.whole = whole;
     this.tokenizer = tokenizer;
     this.arena = arena;
   }
@@ -37,7 +47,7 @@ public final class TunedDecoder implements AutoCloseable {
    * @param tuned made for this decoder, or null for the base model
    */
   public static TunedDecoder of(Decoder decoder, Trainable tuned) {
-    return new TunedDecoder(decoder, tuned, Optional.empty(), null);
+    return new TunedDecoder(decoder, tuned, false, Optional.empty(), null);
   }
 
   /**
@@ -68,7 +78,7 @@ public final class TunedDecoder implements AutoCloseable {
    */
   public static TunedDecoder untuned(ModelFolder folder, Kernels kernels, int maxTokens) {
     Decoder decoder = new Decoder(folder, kernels, false, maxTokens);
-    return new TunedDecoder(decoder, null, folder.tokenizer(), new TensorArena());
+    return new TunedDecoder(decoder, null, false, folder.tokenizer(), new TensorArena());
   }
 
   /**
@@ -99,7 +109,8 @@ public final class TunedDecoder implements AutoCloseable {
         throw new ModelFileException(
             saved + ": this model is not of the base model's form, so it was not tuned from it");
       }
-      return untuned(whole, kernels, maxTokens);
+      Decoder decoder = new Decoder(whole, kernels, false, maxTokens);
+      return new TunedDecoder(decoder, null, true, whole.tokenizer(), new TensorArena());
     }
   }
 
@@ -110,7 +121,7 @@ public final class TunedDecoder implements AutoCloseable {
     TensorArena arena = new TensorArena();
     try {
       return new TunedDecoder(
-          decoder, method.parameters(decoder, arena), folder.tokenizer(), arena);
+          decoder, method.parameters(decoder, arena), false, folder.tokenizer(), arena);
     } catch (RuntimeException e) {
       arena.close();
       decoder.close();
@@ -151,7 +162,7 @@ public final class TunedDecoder implements AutoCloseable {
    * @throws IllegalStateException if they have been trained
    */
   public TunedDecoder base() {
-    if (tuned instanceof AllWeights weights && !weights.isBase()) {
+    if (whole || tuned instanceof AllWeights weights && !weights.isBase()) {
       throw new IllegalStateException("the base model's weights have been trained away");
     }
     return of(decoder, null);

@@ -149,9 +149,12 @@ public final class BatchGradient implements AutoCloseable {
     workers.run((worker, stopped) -> {
       try {
         TokenGroup group = gradients.get(worker).group();
-        for (int g = next.getAndIncrement();
-            g < groups.size() && !stopped.getAsBoolean();
-            g = next.getAndIncrement()) {
+        // A group that is taken is run: others may wait for what it adds.
+        while (!stopped.getAsBoolean()) {
+          int g = next.getAndIncrement();
+          if (g >= groups.size()) {
+            return;
+          }
           group.clear();
           groups.get(g).forEach(example -> group.add(example.tokens(), example.prefix()));
           pass.run(worker, g);

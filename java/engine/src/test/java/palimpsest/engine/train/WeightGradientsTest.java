@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Named;
 import org.junit.jupiter.api.Tag;
@@ -407,5 +408,114 @@ class WeightGradientsTest {
         }
       }
     }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void anExampleWithoutATargetContributesExactlyZero(Kernels kernels, DecoderConfig config) {
+    try (Setting setting = new Setting(kernels, config)) {
+      List<Example> silent =
+          List.of(
+              new Example(new int[0], 0),
+              new Example(new int[] {5}, 0),
+              new Example(new int[] {5, 6, 7}, 3));
+      assertEquals(BigInteger.ZERO, squares(integers(setting.sum(silent, 20))));
+      List<Example> mixed = new ArrayList<>(silent);
+      mixed.add(1, setting.examples.get(3));
+      int[] alone = integers(setting.sum(List.of(setting.examples.get(3)), 64));
+      assertArrayEquals(alone, integers(setting.sum(mixed, 80)));
+    }
+  }
+
+  /** Every number that an update moves is one of the sum's, at the same place. */
+  @ParameterizedTest
+  @MethodSource("cases")
+  @Tag("R41")
+  void everyParameterThatIsUpdatedWentThroughTheSum(Kernels kernels, DecoderConfig config) {
+    try (Setting setting = new Setting(kernels, config)) {
+      AllWeights weights = new AllWeights(setting.decoder, setting.arena);
+      ClippedSum sum = ClippedSum.of(setting.decoder, weights, CLIP, BITS, setting.arena);
+      assertEquals(config.parameterCount(), weights.size());
+      assertEquals(weights.size(), sum.sums().size());
+      assertEquals(weights.size(), weights.parameters().size());
+      BatchGradient.clipped(
+              new Workers(1, "test"), setting.buffers(1, setting.rows(), 7, setting.arena), sum)
+          .accumulate(setting.examples);
+      long still = 0;
+      for (int z : integers((ProductSum) sum)) {
+        still += z == 0 ? 1 : 0;
+      }
+      // Positions past the longest example, tokens that nobody used: the rest has a gradient.
+      assertTrue(still < 0.9 * weights.size(), still + " of " + weights.size());
+    }
+  }
+
+  /** A worker that fails leaves a sum that is empty and can be used again. */
+  @ParameterizedTest
+  @MethodSource("cases")
+  void aFailedWorkerLeavesNothing(Kernels kernels, DecoderConfig config) {
+    try (Setting setting = new Setting(kernels, config);
+        Workers threads = new Workers(2, "test")) {
+      ProductSum sum = new ProductSum(setting.layout, CLIP, BITS, setting.arena);
+      List<Example> broken = new ArrayList<>(setting.examples);
+      broken.add(new Example(new int[] {1, Integer.MAX_VALUE, 3}, 0));
+      try (BatchGradient gradient =
+          BatchGradient.clipped(threads, setting.buffers(2, 80, 2, setting.arena), sum)) {
+        gradient.accumulate(setting.examples);
+        int[] expected = integers(sum);
+        assertThrows(IllegalStateException.class, () -> gradient.accumulate(broken));
+        assertEquals(BigInteger.ZERO, squares(integers(sum)));
+        gradient.accumulate(setting.examples);
+        assertArrayEquals(expected, integers(sum));
+      }
+    }
+  }
+
+  /**
+   * A part of the sum is one worker's at a time: an addition that another one's overwrites would be
+   * lost, and one that is lost while an example is taken out leaves what was never verified.
+   */
+  @Test
+  void noTwoWorkersAddToAPartAtATime() {
+    try (TensorArena arena = new TensorArena();
+        Workers threads = new Workers(4, "test")) {
+      WeightLayout layout = new WeightLayout(TinyModels.llama());
+      ProductSum sum = new ProductSum(layout, CLIP, BITS, arena);
+      AtomicInteger[] inside = new AtomicInteger[layout.partOffsets().size()];
+      AtomicInteger most = new AtomicInteger();
+      List<GradientProduct> products = new ArrayList<>();
+      for (WeightLayout.Matrix matrix : layout.matrices()) {
+        products.add(
+            counting(matrix.offset(), matrix.rows(), matrix.cols(), inside, products.size(), most));
+      }
+      products.add(
+          counting(layout.vectorsOffset(), 1, layout.vectorsSize(), inside, products.size(), most));
+      threads.run((worker, _) -> {
+        ClippedExamples examples;
+        synchronized (arena) {
+          examples = new ClippedExamples(1, DType.F32, arena);
+        }
+        for (int repeat = 0; repeat < 20; repeat++) {
+          sum.add(products, new double[] {1}, examples);
+        }
+      });
+      assertEquals(1, most.get());
+    }
+  }
+
+  private static GradientProduct counting(
+      long offset, long rows, long cols, AtomicInteger[] inside, int part, AtomicInteger most) {
+    inside[part] = new AtomicInteger();
+    return new GradientProduct(
+        offset,
+        rows,
+        cols,
+        (examples, sums) -> {
+          int now = inside[part].incrementAndGet();
+          most.accumulateAndGet(now, Math::max);
+          Thread.yield();
+          inside[part].decrementAndGet();
+        },
+        sums -> {});
   }
 }
