@@ -329,6 +329,27 @@ struct VerifiedSum {
 
   PALIMPSEST_INLINE void take(int e, ProductTile& c, const Place& place) {
     if (more != nullptr) more->add(e, c, place);
+    const bool common =
+        examples.ratios[e] == kWhole && place.rows == kTileRows && place.columns == kPanel;
+    const uint64_t squares = common ? take_whole(e, c, place) : take_part(e, c, place);
+    examples.totals[e] = add_total(examples.totals[e], squares);
+  }
+
+  // A whole tile of an example that enters as it is: the same integers without a branch.
+  PALIMPSEST_INLINE uint64_t take_whole(int e, const ProductTile& c, const Place& place) {
+    const Grid grid(examples.factors[e], examples.bits);
+    vl squares = {};
+    int32_t* to = sums + place.i * ld + place.j;
+    PALIMPSEST_UNROLL for (int i = 0; i < kTileRows; i++, to += ld)
+        PALIMPSEST_UNROLL for (int v = 0; v < kVectors; v++) {
+      const vi z = grid.integers(c[i][v]);
+      squares = add_squares(squares, z);
+      enter(z, kWhole, to + v * kWidth, Full());
+    }
+    return sum(squares);
+  }
+
+  __attribute__((noinline)) uint64_t take_part(int e, const ProductTile& c, const Place& place) {
     const Grid grid(examples.factors[e], examples.bits);
     vl squares = {};
     for (int i = 0; i < place.rows; i++)
@@ -340,7 +361,7 @@ struct VerifiedSum {
         int32_t* to = sums + (place.i + i) * ld + place.j + v * kWidth;
         n < kWidth ? enter(z, examples.ratios[e], to, n) : enter(z, examples.ratios[e], to, Full());
       }
-    examples.totals[e] = add_total(examples.totals[e], sum(squares));
+    return sum(squares);
   }
 };
 
