@@ -88,6 +88,8 @@ final class RunState implements AutoCloseable {
     settings = settingsHash;
     if (unfinished) {
       read();
+      // Of a process that was killed while it saved: as large as the training state.
+      AtomicFiles.removeLeftovers(checkpoint());
     } else {
       // What a process that was killed at its start or its end left: no run may take it for its
       // own.
