@@ -36,6 +36,7 @@ import palimpsest.engine.parallel.Workers;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
+import palimpsest.testing.FullTests;
 import palimpsest.testing.TinyModels;
 
 /** Clipped sums of all weights' gradients, which are never held. */
@@ -386,10 +387,14 @@ class WeightGradientsTest {
           ProductSum sum = new ProductSum(setting.layout, CLIP, BITS, arena);
           try (BatchGradient gradient =
               BatchGradient.clipped(threads, setting.buffers(workers, longest, 2, arena), sum)) {
-            gradient.accumulate(setting.examples);
+            // Which worker takes which group, and when, is another in each run: 100 in the full
+            // suite.
+            for (int run = 1; run <= FullTests.size(2, 100); run++) {
+              gradient.accumulate(setting.examples);
+              clipped = clipped == null ? integers(sum) : clipped;
+              assertArrayEquals(clipped, integers(sum), workers + " workers, run " + run);
+            }
           }
-          clipped = clipped == null ? integers(sum) : clipped;
-          assertArrayEquals(clipped, integers(sum), workers + " workers");
           try (BatchGradient gradient =
               BatchGradient.clipped(
                   threads, setting.buffers(workers, longest + workers * 40, 7, arena), sum)) {
