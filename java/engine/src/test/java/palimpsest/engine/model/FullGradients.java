@@ -12,7 +12,7 @@ import palimpsest.engine.tensor.TensorArena;
  * Every example's gradient by every parameter, in the open: what clever ways to norms and sums are
  * checked against. A tied output layer adds to the embedding.
  */
-final class FullGradients implements ParameterGradients {
+public final class FullGradients implements ParameterGradients {
   private record Place(Role role, int layer, boolean bias) {}
 
   private final DecoderConfig config;
@@ -20,7 +20,8 @@ final class FullGradients implements ParameterGradients {
   private final TokenGroup group;
   private final List<Map<Place, Tensor>> examples = new ArrayList<>();
 
-  FullGradients(Decoder decoder, TokenGroup group, TensorArena arena) {
+  /** Of as many examples as the group has now. */
+  public FullGradients(Decoder decoder, TokenGroup group, TensorArena arena) {
     config = decoder.config();
     kernels = decoder.kernels();
     this.group = group;
@@ -40,6 +41,15 @@ final class FullGradients implements ParameterGradients {
   /** An example's gradient by one tensor; null if the model has no such tensor. */
   Tensor gradient(int example, Role role, int layer, boolean bias) {
     return examples.get(example).get(new Place(role, layer, bias));
+  }
+
+  /** Squared L2 norm of an example's gradient by all tensors. */
+  public double square(int example) {
+    double sum = 0;
+    for (Place place : examples.get(example).keySet()) {
+      sum += square(example, place.role(), place.layer(), place.bias());
+    }
+    return sum;
   }
 
   /** Squared L2 norm of an example's gradient by one tensor. */

@@ -13,6 +13,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Named;
 import org.junit.jupiter.api.Tag;
@@ -27,10 +28,13 @@ import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.cpu.CpuLibrary;
 import palimpsest.engine.kernel.cpu.CpuTier;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
+import palimpsest.engine.model.Activations;
 import palimpsest.engine.model.AllWeights;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.FullGradients;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.TokenGroup;
 import palimpsest.engine.model.WeightLayout;
 import palimpsest.engine.parallel.Workers;
 import palimpsest.engine.tensor.DType;
@@ -143,6 +147,64 @@ class WeightGradientsTest {
       sum = sum.add(BigInteger.valueOf((long) value * value));
     }
     return sum;
+  }
+
+  /**
+   * Alone in buffers of its size, and as one of a group in larger ones, which are NaN where nobody
+   * wrote: in both, the norm that no gradient was held for is that of the gradient held whole.
+   */
+  @ParameterizedTest
+  @MethodSource("cases")
+  @Tag("R07")
+  @Tag("R15")
+  @Tag("R40")
+  void anExamplesNormIsThatOfItsGradientHeldWhole(Kernels kernels, DecoderConfig config) {
+    double tolerance = kernels.wide() == DType.F64 ? 1e-12 : 1e-5;
+    try (Setting setting = new Setting(kernels, config)) {
+      SplittableRandom random = new SplittableRandom(23);
+      List<Example> group = new ArrayList<>();
+      for (int rows : new int[] {1, 2, 17, 64, 256}) {
+        int[] tokens = random.ints(rows + 1, 0, config.vocabularySize()).toArray();
+        group.add(new Example(tokens, rows / 5));
+      }
+      List<Double> alone = new ArrayList<>();
+      for (Example example : group) {
+        double expected = heldWhole(setting, List.of(example)).getFirst();
+        WeightGradients gradients = setting.filled(List.of(example), rows(example));
+        gradients.compute();
+        alone.add(gradients.norm(0));
+        assertEquals(expected, gradients.norm(0), tolerance * expected, "of " + rows(example));
+      }
+      WeightGradients gradients = setting.filled(group, 400);
+      gradients.compute();
+      List<Double> expected = heldWhole(setting, group);
+      for (int e = 0; e < group.size(); e++) {
+        assertEquals(alone.get(e), gradients.norm(e), "beside others");
+        assertEquals(expected.get(e), gradients.norm(e), tolerance * expected.get(e));
+      }
+    }
+  }
+
+  /** Squared norms of gradients that are held. */
+  private static List<Double> heldWhole(Setting setting, List<Example> group) {
+    try (TensorArena arena = new TensorArena()) {
+      int rows = group.stream().mapToInt(WeightGradientsTest::rows).sum();
+      TokenGroup tokens = new TokenGroup(rows, group.size(), setting.kernels.wide(), arena);
+      group.forEach(example -> tokens.add(example.tokens(), example.prefix()));
+      Activations activations =
+          new Activations(
+              setting.decoder.config(),
+              setting.kernels,
+              rows,
+              rows,
+              0,
+              Activations.Purpose.BACKWARD,
+              arena);
+      FullGradients gradients = new FullGradients(setting.decoder, tokens, arena);
+      setting.decoder.forward(tokens, null, activations);
+      setting.decoder.backward(tokens, null, activations, gradients);
+      return IntStream.range(0, group.size()).mapToObj(gradients::square).toList();
+    }
   }
 
   /**
