@@ -29,6 +29,7 @@ import palimpsest.engine.train.Example;
 import palimpsest.engine.train.ExampleGradients;
 import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.engine.weights.Sha256;
+import palimpsest.synth.report.LineChart;
 import palimpsest.synth.text.InputException;
 import palimpsest.synth.text.Tokenizer;
 
@@ -93,6 +94,7 @@ public final class Pretraining implements AutoCloseable {
   private static final String HEADER = "step,loss,bits_per_byte";
   private static final String STATE = "training.safetensors";
   private static final String CURVE = "loss.csv";
+  private static final String CHART = "loss.svg";
   private static final String SUMMARY = "pretrain.json";
   private static final ObjectMapper JSON =
       new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
@@ -319,10 +321,29 @@ public final class Pretraining implements AutoCloseable {
         out -> {
           model.write(out.resolve(Synthesis.MODEL), "");
           AtomicFiles.file(out.resolve(CURVE), curveBytes());
+          if (!curve.isEmpty()) {
+            AtomicFiles.file(
+                out.resolve(CHART), LineChart.svg(charts()).getBytes(StandardCharsets.UTF_8));
+          }
           AtomicFiles.file(
               out.resolve(SUMMARY),
               (JSON.writeValueAsString(summary()) + "\n").getBytes(StandardCharsets.UTF_8));
         });
+  }
+
+  private List<LineChart> charts() {
+    List<LineChart.Point> losses = new ArrayList<>();
+    List<LineChart.Point> bits = new ArrayList<>();
+    for (Point point : curve) {
+      losses.add(new LineChart.Point(point.step, point.loss));
+      point.bitsPerByte.ifPresent(value -> bits.add(new LineChart.Point(point.step, value)));
+    }
+    List<LineChart> charts = new ArrayList<>();
+    charts.add(new LineChart("Loss in training, nats a token", "step", losses));
+    if (!bits.isEmpty()) {
+      charts.add(new LineChart("Held-out text, bits a byte", "step", bits));
+    }
+    return charts;
   }
 
   /** What the run came to, as data. */

@@ -107,6 +107,8 @@ class PretrainingTest {
       List<String> lines = Files.readAllLines(folder.resolve("run/loss.csv"));
       assertEquals(61, lines.size());
       assertEquals("step,loss,bits_per_byte", lines.getFirst());
+      String chart = Files.readString(folder.resolve("run/loss.svg"));
+      assertTrue(chart.contains("nats a token") && chart.contains("bits a byte"), "both measures");
       assertTrue(Files.readString(folder.resolve("run/pretrain.json")).contains("\"none: all"));
     }
   }

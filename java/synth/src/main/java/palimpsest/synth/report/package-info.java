@@ -1,0 +1,2 @@
+/** What people look at: charts of a run's figures. */
+package palimpsest.synth.report;
