@@ -60,6 +60,13 @@ final class BenchStepCommand extends BenchVerb {
   private Integer batch;
 
   @Option(
+      names = "--only",
+      paramLabel = "KIND",
+      description =
+          "Only one kind of step, to see its peak of memory: ${COMPLETION-CANDIDATES}; by default both, in turns.")
+  private StepBenchmark.Kind only;
+
+  @Option(
       names = "--workers",
       paramLabel = "N",
       description = "Threads; by default one a processor.")
@@ -98,6 +105,7 @@ final class BenchStepCommand extends BenchVerb {
                 tuned,
                 kernels,
                 shapes.get(i),
+                only == null ? List.of(StepBenchmark.Kind.values()) : List.of(only),
                 rounds(),
                 done -> progress.update(before + done)));
       }

@@ -82,6 +82,20 @@ class BenchCommandTest {
     assertTrue(rows.get(0).get("ratio").doubleValue() > 0);
   }
 
+  @ParameterizedTest
+  @CsvSource({"private", "non-private"})
+  void oneKindOfStepAlone(String kind) throws IOException {
+    Path model = temp.resolve("alone");
+    RandomModel.write(TinyConfigs.llama(), model, 1);
+    List<String> words = new ArrayList<>(List.of("bench", "step", "--json", "--rounds", "3"));
+    words.addAll(List.of("--model", model.toString(), "--length", "6", "--only", kind));
+    JsonNode rows = measurements(CommandLineRun.of(words.toArray(String[]::new)));
+    assertEquals(1, rows.size());
+    assertTrue(rows.get(0).get("workload").textValue().endsWith(" " + kind), rows.toString());
+    assertTrue(rows.get(0).get("ratio").isNull());
+    assertTrue(rows.get(0).get("peak_memory_mb").doubleValue() > 0);
+  }
+
   @Test
   void kernelsAreChosenByName() throws IOException {
     JsonNode rows =
@@ -127,6 +141,7 @@ class BenchCommandTest {
           {"bench", "step", "--rounds", "1", "rounds"},
           {"bench", "step", "--length", "0", "length"},
           {"bench", "step", "--method", "magic", "method"},
+          {"bench", "step", "--only", "sums", "only"},
           {"bench", "step", "--model", "no-such-model", "no model"},
           {"bench", "noise", "--rounds", "2", "rounds"},
         }) {

@@ -21,9 +21,19 @@ public record MemoryPlan(long weights, long gradients, long training, long runti
 
   /** The plan of a run. */
   public static MemoryPlan of(RunPlan plan, DecoderConfig model, ExecutionSpec asked) {
-    ExecutionSpec execution = asked.forLength(plan.longestSequence());
+    return of(plan.tuning().method(), plan.longestSequence(), model, asked);
+  }
+
+  /**
+   * The plan of steps.
+   *
+   * @param longest tokens of the longest sequence, a soft prompt's included
+   */
+  public static MemoryPlan of(
+      TuningMethod method, int longest, DecoderConfig model, ExecutionSpec asked) {
+    ExecutionSpec execution = asked.forLength(longest);
     try (Kernels kernels = Synthesis.kernels(execution)) {
-      TuningMethod method = plan.tuning().method();
+      long parameters = method.parameterCount(model);
       long embedding = (long) model.vocabularySize() * model.width();
       long linear = model.parameterCount() - (model.tiedHead() ? 0 : embedding);
       return new MemoryPlan(
@@ -31,8 +41,8 @@ public record MemoryPlan(long weights, long gradients, long training, long runti
           execution.workers()
               * ExampleGradients.bytes(
                   model, kernels, method, execution.groupRows(), execution.groupExamples()),
-          sums(method, plan.parameters(), execution.workers())
-              + 2 * kernels.wide().bytes() * plan.parameters()
+          sums(method, parameters, execution.workers())
+              + 2 * kernels.wide().bytes() * parameters
               + parameters(method, model, kernels),
           RUNTIME_BYTES);
     }

@@ -1,5 +1,6 @@
 package palimpsest.synth.bench;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.IntConsumer;
@@ -9,41 +10,63 @@ import palimpsest.engine.model.TuningMethod;
 
 /** A private training step against the same step without privacy, and against the machine. */
 public final class StepBenchmark {
-  private static final int PRIVATE = 0;
-  private static final int PUBLIC = 1;
+  /** A step's two kinds. */
+  public enum Kind {
+    PRIVATE("private"),
+    NON_PRIVATE("non-private");
+
+    private final String id;
+
+    Kind(String id) {
+      this.id = id;
+    }
+
+    @Override
+    public String toString() {
+      return id;
+    }
+
+    private Runnable of(TuningStep step) {
+      return this == PRIVATE ? step::privateStep : step::publicStep;
+    }
+  }
 
   private StepBenchmark() {}
 
   /**
-   * Measures both steps in turns.
+   * Measures steps in turns; a private one beside one without privacy is also given as a ratio.
    *
    * @param model its name, for the report
+   * @param kinds which steps; one alone shows its own peak of memory
    * @param rounds how often
    * @param done told the number of finished rounds
-   * @return the private step, then the other
+   * @return a figure for each of {@code kinds}
    */
   public static List<Measurement> run(
       String model,
       TunedDecoder tuned,
       CpuKernels kernels,
       TuningStep.Shape shape,
+      List<Kind> kinds,
       int rounds,
       IntConsumer done) {
     try (TuningStep step = new TuningStep(tuned, shape);
         PeakProbe probe = new PeakProbe(kernels, shape.workers())) {
       Bracketed timing =
-          Bracketed.run(probe, rounds, List.of(step::privateStep, step::publicStep), done);
+          Bracketed.run(probe, rounds, kinds.stream().map(kind -> kind.of(step)).toList(), done);
       double flops =
           shape.tokens()
               * new StepFlops(tuned.decoder().config()).of(shape.method(), shape.length());
       String name =
           "%s %s T=%d batch %d"
               .formatted(method(shape.method()), model, shape.length(), shape.examples());
-      Measurement withPrivacy =
-          measured(name + " private", PRIVATE, timing, kernels, shape, flops)
-              .withRatio(timing.ratio(PRIVATE, PUBLIC).median());
-      return List.of(
-          withPrivacy, measured(name + " non-private", PUBLIC, timing, kernels, shape, flops));
+      List<Measurement> measured = new ArrayList<>();
+      for (int i = 0; i < kinds.size(); i++) {
+        int yardstick = kinds.get(i) == Kind.PRIVATE ? kinds.indexOf(Kind.NON_PRIVATE) : -1;
+        measured.add(
+            measured(name + " " + kinds.get(i), i, yardstick, timing, kernels, shape, flops));
+      }
+      return measured;
     }
   }
 
@@ -54,35 +77,40 @@ public final class StepBenchmark {
   private static Measurement measured(
       String name,
       int workload,
+      int yardstick,
       Bracketed timing,
       CpuKernels kernels,
       TuningStep.Shape shape,
       double flops) {
     Spread seconds = timing.seconds(workload);
     String type = kernels.compute().name().toLowerCase(Locale.ROOT) + " " + kernels.tier();
-    return Measurement.of(
-            name,
-            type,
-            shape.workers(),
-            seconds,
-            flops / seconds.median() / 1e9,
-            "GFLOP/s",
-            quality(timing, workload, flops))
-        .withRoof(timing.peak(workload).median(), timing.fraction(workload, flops).median())
-        .withTokens(shape.tokens() / seconds.median(), PeakMemory.megabytes());
+    Measurement measured =
+        Measurement.of(
+                name,
+                type,
+                shape.workers(),
+                seconds,
+                flops / seconds.median() / 1e9,
+                "GFLOP/s",
+                quality(timing, workload, yardstick, flops))
+            .withRoof(timing.peak(workload).median(), timing.fraction(workload, flops).median())
+            .withTokens(shape.tokens() / seconds.median(), PeakMemory.megabytes());
+    return yardstick < 0
+        ? measured
+        : measured.withRatio(timing.ratio(workload, yardstick).median());
   }
 
-  private static String quality(Bracketed timing, int workload, double flops) {
+  private static String quality(Bracketed timing, int workload, int yardstick, double flops) {
     String quality =
         "%s; by processor time %.2f of one thread's %.0f GFLOP/s"
             .formatted(
                 timing.quality(),
                 timing.processorFraction(workload, flops).median(),
                 timing.onePeak());
-    return workload == PUBLIC
+    return yardstick < 0
         ? quality
         : quality
             + " and %.3f times its yardstick"
-                .formatted(timing.processorRatio(PRIVATE, PUBLIC).median());
+                .formatted(timing.processorRatio(workload, yardstick).median());
   }
 }
