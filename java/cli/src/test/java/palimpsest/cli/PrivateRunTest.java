@@ -332,6 +332,7 @@ class PrivateRunTest {
     CommandLineRun again = run("train", "--model", List.of(sound("--model", model.toString())));
     assertEquals(ExitCode.BAD_INPUT, again.exitCode(), again.out());
     assertTrue(again.err().contains("was tuned on private records"), again.err());
+    keepsItsStatementInTheCache(model, statement);
     CommandLineRun both = sample(setting.model().toString(), "--adapter", model.toString());
     assertEquals(ExitCode.BAD_INPUT, both.exitCode());
     assertEquals(1, both.err().lines().count(), both.err());
@@ -344,6 +345,23 @@ class PrivateRunTest {
     CommandLineRun other = CommandLineRun.of(words.toArray(String[]::new));
     assertEquals(ExitCode.BAD_INPUT, other.exitCode(), other.out());
     assertTrue(other.err().contains("not those that its statement"), other.err());
+  }
+
+  /** Taken in under a name, it is no more a public model than before. */
+  private void keepsItsStatementInTheCache(Path model, String statement) throws IOException {
+    String cache = folder.resolve("cache").toString();
+    CommandLineRun taken =
+        CommandLineRun.of("model", "import", model.toString(), "ours", "--models", cache);
+    assertEquals(ExitCode.DONE, taken.exitCode(), taken.err());
+    String ours = Path.of(cache, "ours").toString();
+    CommandLineRun based = run("train", "--model", List.of(sound("--model", ours)));
+    assertEquals(ExitCode.BAD_INPUT, based.exitCode(), based.out());
+    assertTrue(based.err().contains("was tuned on private records"), based.err());
+    String out = folder.resolve("ours.jsonl").toString();
+    CommandLineRun more =
+        CommandLineRun.of("sample", "--quiet", "--records", "1", "--model", ours, "--out", out);
+    assertEquals(ExitCode.DONE, more.exitCode(), more.err());
+    assertEquals(statement, Files.readString(folder.resolve("ours.STATEMENT.txt")));
   }
 
   @Test

@@ -46,16 +46,16 @@ final class Composition {
   Composition(List<Part> parts) {
     this.parts = List.copyOf(parts);
     step = parts.getFirst().pmf().step;
-    double total = 0;
+    double charged = 2 * OUTSIDE + QUADRATURE;
     double offset = 0;
     double logFinite = 0;
     for (Part part : parts) {
-      total += part.count();
+      charged += part.count() * (TRANSFORM_ERROR + part.pmf().roundOff);
       offset += part.count() * part.pmf().shift;
       logFinite += part.count() * Math.log1p(-part.pmf().infinity);
     }
     shift = offset;
-    slack = 2 * OUTSIDE + QUADRATURE + total * TRANSFORM_ERROR;
+    slack = charged;
     infinity = -Math.expm1(logFinite);
   }
 

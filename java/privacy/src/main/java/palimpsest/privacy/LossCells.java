@@ -31,7 +31,15 @@ final class LossCells {
   /** Candidate shifts of the lower bound's grid per step: the one with most mean loss is taken. */
   private static final int SHIFTS = 8;
 
+  /**
+   * Relative error of a cell's mass for each unit in the exponents that it is made of: those of a
+   * density and a loss, which is the logarithm of a sum of exponentials no larger than the
+   * density's inverse. A few operations on each are rounded to 2^-53.
+   */
+  private static final double ROUND_OFF = 0x1p-48;
+
   private final double step;
+  private final double roundOff;
   private final long first;
   private final double[] massP;
   private final double[] massQ;
@@ -64,8 +72,14 @@ final class LossCells {
       integrateCell(pair, i, x, next);
       x = next;
     }
+    // Densities fall and losses rise towards the ends.
+    roundOff = ROUND_OFF * (1 + Math.max(exponents(pair, start), exponents(pair, end)));
     left = pair.below(start);
     right = pair.above(end);
+  }
+
+  private static double exponents(LossPair pair, double x) {
+    return Math.abs(pair.logDensityQ(x)) + Math.abs(pair.loss(x));
   }
 
   private void integrateCell(LossPair pair, int cell, double from, double to) {
@@ -95,6 +109,11 @@ final class LossCells {
     }
   }
 
+  /** The mass of each cell under Q when {@code exchanged}, else under P. */
+  double[] masses(boolean exchanged) {
+    return (exchanged ? massQ : massP).clone();
+  }
+
   /**
    * A distribution that dominates the loss of P against Q, or of Q against P when {@code
    * exchanged}.
@@ -115,7 +134,7 @@ final class LossCells {
     // to infinity.
     mass[1] += exchanged ? right.q() : left.p();
     long from = exchanged ? -(first + n) : first;
-    return new LossPmf(from, mass, step, 0, exchanged ? left.q() : right.p());
+    return new LossPmf(from, mass, step, 0, exchanged ? left.q() : right.p(), roundOff);
   }
 
   /**
@@ -139,7 +158,7 @@ final class LossCells {
     for (int k = 0; k < SHIFTS; k++) {
       double shift = step * k / SHIFTS;
       double[] gathered = gather(mass, rise, shift, exchanged);
-      LossPmf candidate = new LossPmf(origin, gathered, step, shift, 0);
+      LossPmf candidate = new LossPmf(origin, gathered, step, shift, 0, roundOff);
       double mean = candidate.mean();
       if (mean > most) {
         most = mean;

@@ -12,12 +12,21 @@ final class LossPmf {
   final double shift;
   final double infinity;
 
+  /** What each mass that was put on the grid may be off by, relative to itself. */
+  final double roundOff;
+
+  /** With masses that are what they are said to be. */
   LossPmf(long first, double[] mass, double step, double shift, double infinity) {
+    this(first, mass, step, shift, infinity, 0);
+  }
+
+  LossPmf(long first, double[] mass, double step, double shift, double infinity, double roundOff) {
     this.first = first;
     this.mass = mass;
     this.step = step;
     this.shift = shift;
     this.infinity = infinity;
+    this.roundOff = roundOff;
   }
 
   /**
@@ -34,7 +43,8 @@ final class LossPmf {
     for (int i = 0; i < b.mass.length; i++) {
       mass[(int) (b.first - first) + i] += weight * b.mass[i];
     }
-    return new LossPmf(first, mass, a.step, 0, (1 - weight) * a.infinity + weight * b.infinity);
+    double infinity = (1 - weight) * a.infinity + weight * b.infinity;
+    return new LossPmf(first, mass, a.step, 0, infinity, Math.max(a.roundOff, b.roundOff));
   }
 
   /** Sum of mass times loss over the finite losses. */

@@ -1,5 +1,8 @@
 package palimpsest.privacy;
 
+import java.math.BigDecimal;
+import java.math.MathContext;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -8,6 +11,9 @@ import java.util.List;
  * ...
  */
 final class MixturePair implements LossPair {
+  /** Of binomial weights, so that a double's last place is all they are off by. */
+  private static final MathContext DIGITS = new MathContext(40);
+
   /** Halvings in the search for the end: it need not be found to the last digit. */
   private static final int END_ROUNDS = 20;
 
@@ -28,13 +34,19 @@ final class MixturePair implements LossPair {
    * Binomial(k, q) (Ganesh 2024).
    */
   static MixturePair binomial(double q, double s, int k) {
-    double[] weights = new double[k + 1];
-    Double[] counts = new Double[k + 1];
+    List<Double> weights = new ArrayList<>();
+    List<Double> counts = new ArrayList<>();
+    BigDecimal in = new BigDecimal(q);
+    BigDecimal out = BigDecimal.ONE.subtract(in);
+    BigDecimal choices = BigDecimal.ONE;
     for (int c = 0; c <= k; c++) {
-      weights[c] = Math.max(Double.MIN_NORMAL, Math.exp(SpecialFunctions.logBinomialPmf(k, c, q)));
-      counts[c] = (double) c;
+      BigDecimal weight = choices.multiply(in.pow(c, DIGITS)).multiply(out.pow(k - c, DIGITS));
+      weights.add(Math.max(Double.MIN_NORMAL, weight.doubleValue()));
+      counts.add((double) c);
+      choices =
+          choices.multiply(BigDecimal.valueOf(k - c)).divide(BigDecimal.valueOf(c + 1), DIGITS);
     }
-    return new MixturePair(s, List.of(counts), Arrays.stream(weights).boxed().toList());
+    return new MixturePair(s, counts, weights);
   }
 
   /** ln of the ratio of N(c_i, s^2) and N(0, s^2). */

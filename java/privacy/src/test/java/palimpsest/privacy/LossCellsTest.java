@@ -18,14 +18,20 @@ class LossCellsTest {
   /** With what a transform of 2^24 points may be off, the 1e-14 that lemma 7 charges for a step. */
   private static final double OF_A_STEP = 7e-15;
 
-  /** A subsampled Gaussian's cells: masses of P and Q between the borders that doubles give. */
+  /** P and Q of what lies below a point, from the definition of a pair. */
+  @FunctionalInterface
+  private interface Below {
+    BigDecimal[] of(double x);
+  }
+
+  /** A pair's cells: masses of P and Q between the borders that doubles give. */
   private static final class Cells {
     final long first;
     final double step;
     final BigDecimal[] p;
     final BigDecimal[] q;
 
-    Cells(SubsampledGaussian pair, double step) {
+    Cells(LossPair pair, Below below, double step) {
       this.step = step;
       double end = pair.end(Z);
       double x = pair.start(Z);
@@ -33,24 +39,15 @@ class LossCellsTest {
       int cells = (int) ((long) Math.floor(pair.loss(end) / step) - first + 1);
       p = new BigDecimal[cells];
       q = new BigDecimal[cells];
-      BigDecimal[] before = below(pair, x);
+      BigDecimal[] before = below.of(x);
       for (int i = 0; i < cells; i++) {
         double border = i == cells - 1 ? end : pair.position((first + i + 1) * step);
         x = Math.min(end, Math.max(x, border));
-        BigDecimal[] at = below(pair, x);
+        BigDecimal[] at = below.of(x);
         p[i] = at[0].subtract(before[0]);
         q[i] = at[1].subtract(before[1]);
         before = at;
       }
-    }
-
-    private static BigDecimal[] below(SubsampledGaussian pair, double x) {
-      BigDecimal noise = new BigDecimal(pair.s());
-      BigDecimal at = new BigDecimal(x);
-      BigDecimal without = ExactDecimals.normalCdf(at.divide(noise, DIGITS));
-      BigDecimal with = ExactDecimals.normalCdf(at.subtract(BigDecimal.ONE).divide(noise, DIGITS));
-      BigDecimal share = new BigDecimal(pair.q()).multiply(with.subtract(without));
-      return new BigDecimal[] {without.add(share), without};
     }
 
     /**
@@ -109,13 +106,55 @@ class LossCellsTest {
     "1, 0.2, 2"
   })
   void massesAreWithinTheChargeOfAStep(double rate, double noise, double step) {
-    SubsampledGaussian pair = new SubsampledGaussian(rate, noise);
+    assertWithinTheCharge(new SubsampledGaussian(rate, noise), x -> below(rate, noise, 1, x), step);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "0.3, 1, 3, 0.2",
+    "0.01, 2, 5, 0.02",
+    "0.02, 4, 20, 0.02",
+    "0.5, 12, 20, 0.2",
+    "0.004, 3, 100, 0.1"
+  })
+  void massesOfManyRecordsAreWithinIt(double rate, double noise, int records, double step) {
+    assertWithinTheCharge(
+        MixturePair.binomial(rate, noise, records), x -> below(rate, noise, records, x), step);
+  }
+
+  private static void assertWithinTheCharge(LossPair pair, Below below, double step) {
     LossCells cells = new LossCells(pair, step, Z);
-    Cells exact = new Cells(pair, step);
-    double below = pair.below(pair.start(Z)).p();
-    double above = pair.above(pair.end(Z)).q();
-    assertClose(exact.ofP(), below, cells.upper(false));
-    assertClose(exact.ofQ(), above, cells.upper(true));
+    Cells exact = new Cells(pair, below, step);
+    assertClose(exact.ofP(), pair.below(pair.start(Z)).p(), cells.upper(false));
+    assertClose(exact.ofQ(), pair.above(pair.end(Z)).q(), cells.upper(true));
+    assertRelative(exact.p, cells.masses(false), cells.upper(false).roundOff);
+    assertRelative(exact.q, cells.masses(true), cells.upper(true).roundOff);
+  }
+
+  /** Each of some records is in the batch by itself with the probability {@code rate}. */
+  private static BigDecimal[] below(double rate, double noise, int records, double x) {
+    BigDecimal in = new BigDecimal(rate);
+    BigDecimal p = BigDecimal.ZERO;
+    BigDecimal choices = BigDecimal.ONE;
+    for (int count = 0; count <= records; count++) {
+      BigDecimal weight =
+          choices
+              .multiply(in.pow(count))
+              .multiply(BigDecimal.ONE.subtract(in).pow(records - count, DIGITS));
+      if (weight.doubleValue() > 1e-40) {
+        p = p.add(weight.multiply(normalBelow(noise, x, count)));
+      }
+      choices =
+          choices
+              .multiply(BigDecimal.valueOf(records - count))
+              .divide(BigDecimal.valueOf(count + 1));
+    }
+    return new BigDecimal[] {p.round(DIGITS), normalBelow(noise, x, 0)};
+  }
+
+  private static BigDecimal normalBelow(double noise, double x, int mean) {
+    BigDecimal place = new BigDecimal(x).subtract(BigDecimal.valueOf(mean));
+    return ExactDecimals.normalCdf(place.divide(new BigDecimal(noise), DIGITS));
   }
 
   /** In the sum over all cells; the tail of lowest loss is in the lowest cell. */
@@ -123,8 +162,18 @@ class LossCellsTest {
     double error = 0;
     for (int i = 0; i < exact.length; i++) {
       BigDecimal expected = i == 1 ? exact[i].add(new BigDecimal(tail)) : exact[i];
-      error += expected.subtract(new BigDecimal(pmf.mass[i])).abs().doubleValue();
+      double off = expected.subtract(new BigDecimal(pmf.mass[i])).abs().doubleValue();
+      error += off;
     }
     assertTrue(error <= OF_A_STEP, "masses are off by " + error);
+  }
+
+  /** Each cell by itself, however little it holds: a tilt may make it the heaviest. */
+  private static void assertRelative(BigDecimal[] exact, double[] masses, double allowed) {
+    for (int i = 0; i < exact.length; i++) {
+      double mass = exact[i].doubleValue();
+      double off = exact[i].subtract(new BigDecimal(masses[i])).abs().doubleValue();
+      assertTrue(off <= allowed * mass, "cell " + i + " is off by " + off + " of " + mass);
+    }
   }
 }

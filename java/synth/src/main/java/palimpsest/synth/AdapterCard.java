@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
+import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.engine.weights.BoundedJson;
 import palimpsest.engine.weights.ModelFileException;
@@ -37,8 +38,9 @@ public record AdapterCard(
     Synthesis.Prompt prompt,
     int maxTokens,
     String statement) {
-  private static final String FILE = "palimpsest.json";
+  private static final String FILE = ModelFolder.CARD;
   private static final String OWN_WEIGHTS = "weightsSha256";
+  private static final String OWN_STATEMENT = "statementSha256";
   private static final int MAX_BYTES = 16 << 20;
   private static final ObjectMapper JSON =
       new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
@@ -49,6 +51,8 @@ public record AdapterCard(
     fields.put("baseModel", baseModel);
     fields.put("baseModelSha256", baseModelSha256);
     fields.put(OWN_WEIGHTS, ownWeights(folder));
+    byte[] words = statement.getBytes(StandardCharsets.UTF_8);
+    fields.put(OWN_STATEMENT, Sha256.of(words));
     fields.put("kind", prompt.kind());
     prompt.pattern().ifPresent(pattern -> fields.put("template", pattern));
     fields.put("maxTokens", maxTokens);
@@ -64,8 +68,7 @@ public record AdapterCard(
     AtomicFiles.file(
         folder.resolve(FILE),
         (JSON.writeValueAsString(fields) + "\n").getBytes(StandardCharsets.UTF_8));
-    AtomicFiles.file(
-        folder.resolve(Synthesis.STATEMENT_TEXT), statement.getBytes(StandardCharsets.UTF_8));
+    AtomicFiles.file(folder.resolve(Synthesis.STATEMENT_TEXT), words);
   }
 
   /**
@@ -119,7 +122,8 @@ public record AdapterCard(
   /**
    * Reads the card of an adapter's folder; empty if another program made the adapter.
    *
-   * @throws ModelFileException if the card is there and malformed, or its statement is missing
+   * @throws ModelFileException if the card is there and malformed, or its statement is missing or
+   *     another
    */
   public static Optional<AdapterCard> read(Path folder) {
     Path file = folder.resolve(FILE);
@@ -127,6 +131,7 @@ public record AdapterCard(
       return Optional.empty();
     }
     JsonNode fields = BoundedJson.read(file, MAX_BYTES);
+    String statement = statement(folder, fields.path(OWN_STATEMENT).asText());
     try {
       List<String> names = new ArrayList<>();
       List<Optional<String>> descriptions = new ArrayList<>();
@@ -145,12 +150,24 @@ public record AdapterCard(
                   fields.required("kind").asText(),
                   Optional.ofNullable(fields.get("template")).map(JsonNode::asText)),
               fields.required("maxTokens").asInt(),
-              Files.readString(folder.resolve(Synthesis.STATEMENT_TEXT))));
+              statement));
     } catch (IllegalArgumentException e) {
       throw new ModelFileException(file + ": a field is missing or wrong", e);
+    }
+  }
+
+  private static String statement(Path folder, String sha256) {
+    byte[] words;
+    try {
+      words = Files.readAllBytes(folder.resolve(Synthesis.STATEMENT_TEXT));
     } catch (IOException e) {
       throw new ModelFileException(
           folder + ": the adapter has no " + Synthesis.STATEMENT_TEXT + " that can be read", e);
     }
+    if (!sha256.equals(Sha256.of(words))) {
+      throw new ModelFileException(
+          folder + ": its statement is not the one it was released with; take that one");
+    }
+    return new String(words, StandardCharsets.UTF_8);
   }
 }

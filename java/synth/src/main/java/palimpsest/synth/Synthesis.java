@@ -1,5 +1,6 @@
 package palimpsest.synth;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,6 +25,7 @@ import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.Example;
 import palimpsest.engine.weights.AtomicFiles;
+import palimpsest.engine.weights.Sha256;
 import palimpsest.privacy.HeldLock;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
@@ -59,7 +61,7 @@ public final class Synthesis {
   public static final String RECORDS_JSONL = "synthetic.jsonl";
 
   public static final String RECORDS_CSV = "synthetic.csv";
-  public static final String STATEMENT_TEXT = "STATEMENT.txt";
+  public static final String STATEMENT_TEXT = ModelFolder.STATEMENT;
   public static final String STATEMENT_JSON = "privacy.json";
 
   /** Folder of what was tuned, beside the base model or, with all weights, in its place. */
@@ -330,12 +332,23 @@ public final class Synthesis {
     text.append(plan.mechanism()).append(plan.tuning()).append(plan.maxTokens());
     text.append(plan.labelNoise());
     text.append(folder.config()).append(baseName()).append(weights).append(source.dataSet());
+    text.append(tokenizerDigest(folder));
     text.append(source.options()).append(source.labels().names()).append(new TreeSet<>(waivers));
     text.append(template.endToken());
     for (int label = 0; label < source.labels().size(); label++) {
       text.append(Arrays.toString(template.prefix(label)));
     }
     return text.toString();
+  }
+
+  /** The same weights behind other merges would read the records otherwise from here on. */
+  private static String tokenizerDigest(ModelFolder folder) {
+    Path file = folder.tokenizer().orElseThrow();
+    try {
+      return Sha256.of(file);
+    } catch (IOException e) {
+      throw InputException.unreadable(file.toString(), e);
+    }
   }
 
   /**

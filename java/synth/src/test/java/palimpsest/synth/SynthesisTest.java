@@ -361,6 +361,18 @@ class SynthesisTest {
   }
 
   @Test
+  void aResumedRunMustHaveTheSameTokenizer() throws IOException {
+    assertThrows(Interruption.class, () -> setting.run(8, 4, 0, false, Interruption.after(2)));
+    Path tokenizer = setting.model().resolve("tokenizer.json");
+    Files.writeString(tokenizer, Files.readString(tokenizer) + "\n");
+    InputException refused =
+        assertThrows(
+            InputException.class,
+            () -> run(setting.source(), TinySetting.settings(8, 4), setting.destination(true)));
+    assertTrue(refused.getMessage().contains("other settings"), refused.getMessage());
+  }
+
+  @Test
   void aRunThatGoesOnCannotBeDiscarded() {
     SynthesisListener meddling =
         new SynthesisListener() {
@@ -488,7 +500,10 @@ class SynthesisTest {
     assertEquals(TinySetting.PROMPT, card.prompt());
     assertEquals(64, card.maxTokens());
     assertTrue(card.statement().startsWith("NON-PRIVATE"), card.statement());
-    Files.delete(setting.out().resolve(Synthesis.ADAPTER).resolve(Synthesis.STATEMENT_TEXT));
+    Path words = setting.out().resolve(Synthesis.ADAPTER).resolve(Synthesis.STATEMENT_TEXT);
+    Files.writeString(words, Files.readString(words).replace("epsilon", "about"));
+    assertThrows(ModelFileException.class, () -> AdapterCard.read(words.getParent()));
+    Files.delete(words);
     assertThrows(
         ModelFileException.class, () -> AdapterCard.read(setting.out().resolve(Synthesis.ADAPTER)));
   }

@@ -15,6 +15,7 @@ import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import java.util.zip.ZipEntry;
@@ -26,6 +27,15 @@ import palimpsest.engine.weights.Sha256;
 
 /** The pretrained models on this machine: a folder of model folders. */
 public final class ModelCache {
+  /** Of a model folder, besides its weights. */
+  private static final Set<String> READ =
+      Set.of(
+          SafetensorsFolder.INDEX,
+          ModelFolder.CONFIG,
+          ModelFolder.TOKENIZER,
+          ModelFolder.CARD,
+          ModelFolder.STATEMENT);
+
   private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
   private static final int GGUF_MAGIC = 0x47475546;
   private static final int BUFFER = 1 << 20;
@@ -298,7 +308,11 @@ public final class ModelCache {
     }
   }
 
-  /** Checks the model where it lies, then copies the files that are read of it, and no others. */
+  /**
+   * Checks the model where it lies, then copies the files that are read of it, and no others. Card
+   * and statement are among them: without them a model that was tuned on private records would pass
+   * for a public one.
+   */
   private static void copyFolder(Path source, Path target) {
     ModelFolder.open(source).close();
     AtomicFiles.folder(
@@ -307,10 +321,7 @@ public final class ModelCache {
           try (var files = Files.list(source)) {
             for (Path file : files.filter(Files::isRegularFile).toList()) {
               String name = file.getFileName().toString();
-              if (name.endsWith(".safetensors")
-                  || name.equals(SafetensorsFolder.INDEX)
-                  || name.equals(ModelFolder.CONFIG)
-                  || name.equals(ModelFolder.TOKENIZER)) {
+              if (name.endsWith(".safetensors") || READ.contains(name)) {
                 Files.copy(file, folder.resolve(name));
               }
             }

@@ -36,6 +36,13 @@ import palimpsest.engine.weights.Sha256;
 public final class ModelFolder implements AutoCloseable {
   public static final String CONFIG = "config.json";
   public static final String TOKENIZER = "tokenizer.json";
+
+  /** The card of a model that was tuned on private records; it goes wherever the weights go. */
+  public static final String CARD = "palimpsest.json";
+
+  /** The privacy statement that such a model was released with. */
+  public static final String STATEMENT = "STATEMENT.txt";
+
   private static final String OPTIONAL_PREFIX = "transformer.";
   private static final int TILE = 32;
   private static final long DIGEST_PIECE = 1 << 20;

@@ -109,8 +109,7 @@ public final class Records {
               return;
             }
             if (user != null
-                && recordsOfUser.merge(Utf8.decode(user), 1, Integer::sum)
-                    > options.recordsPerUser()) {
+                && !admit(recordsOfUser, Utf8.decode(user), options.recordsPerUser())) {
               problem(line, Problem.Kind.OVER_USER_LIMIT);
               return;
             }
@@ -125,6 +124,14 @@ public final class Records {
             }
           }
         });
+  }
+
+  /**
+   * Whether a person may have one record more. Counts no further than past the limit: a file has
+   * room for more rows than an int for numbers.
+   */
+  static boolean admit(Map<String, Integer> recordsOfUser, String user, int limit) {
+    return recordsOfUser.merge(user, 1, (before, _) -> Math.min(before, limit) + 1) <= limit;
   }
 
   private void add(Path path, RecordOptions.Limits limits, int label, byte[] text, int userBytes) {

@@ -18,7 +18,9 @@ import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.stream.IntStream;
@@ -287,6 +289,19 @@ class RecordsTest {
     assertEquals(
         List.of("4 UNKNOWN_LABEL", "6 OVER_USER_LIMIT"),
         kinds(Records.check(csv, TEXT_LABEL.withUser("who", 2), AB).problems()));
+  }
+
+  /** A count that went on would come round to a negative number after 2^31 rows, and admit more. */
+  @Test
+  void aPersonsRowsAreCountedNoFurtherThanPastTheLimit() {
+    Map<String, Integer> counts = new HashMap<>();
+    int admitted = 0;
+    for (int row = 0; row < 1000; row++) {
+      admitted += Records.admit(counts, "x", 3) ? 1 : 0;
+    }
+    assertEquals(3, admitted);
+    assertEquals(4, counts.get("x"));
+    assertFalse(Records.admit(new HashMap<>(Map.of("x", 4)), "x", 3));
   }
 
   @Test
