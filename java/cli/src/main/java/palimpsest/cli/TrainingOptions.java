@@ -86,7 +86,7 @@ final class TrainingOptions {
   @Option(
       names = "--learning-rate",
       paramLabel = "R",
-      description = "Peak learning rate (default: lora 2e-3, prompt 2e-2, bias 5e-3).")
+      description = "Peak learning rate (default: lora 2e-3, prompt 2e-2, bias 5e-3, full 1e-4).")
   private Double learningRate;
 
   @Mixin private MethodOptions method;

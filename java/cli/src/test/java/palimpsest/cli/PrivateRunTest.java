@@ -345,6 +345,11 @@ class PrivateRunTest {
     CommandLineRun other = CommandLineRun.of(words.toArray(String[]::new));
     assertEquals(ExitCode.BAD_INPUT, other.exitCode(), other.out());
     assertTrue(other.err().contains("not those that its statement"), other.err());
+    Path card = model.resolve("palimpsest.json");
+    Files.writeString(card, Files.readString(card).replace("weightsSha256", "weights"));
+    CommandLineRun bare = CommandLineRun.of(words.toArray(String[]::new));
+    assertEquals(ExitCode.BAD_INPUT, bare.exitCode(), bare.out());
+    assertTrue(bare.err().contains("not those that its statement"), bare.err());
   }
 
   /** Taken in under a name, it is no more a public model than before. */

@@ -42,6 +42,9 @@ final class Composition {
   private final double slack;
   private final double infinity;
 
+  /** Whether a part has no mass at finite losses, nor then the sum: a lower bound may be so. */
+  private final boolean empty;
+
   /** All parts must have the same step. */
   Composition(List<Part> parts) {
     this.parts = List.copyOf(parts);
@@ -56,6 +59,7 @@ final class Composition {
     }
     shift = offset;
     slack = charged;
+    empty = parts.stream().anyMatch(part -> part.pmf().isEmpty());
     infinity = -Math.expm1(logFinite);
   }
 
@@ -85,6 +89,9 @@ final class Composition {
     if (finite <= 0) {
       return Double.POSITIVE_INFINITY;
     }
+    if (empty) {
+      return 0;
+    }
     return Math.max(0, crossing(window(tiltForDelta(Math.log(1 / delta))), finite, -1));
   }
 
@@ -108,6 +115,9 @@ final class Composition {
   record Uncharged(double delta, double unit) {}
 
   Uncharged delta(double epsilon) {
+    if (empty) {
+      return new Uncharged(infinity, infinity);
+    }
     Window window = window(tiltForEpsilon(epsilon));
     return new Uncharged(infinity + excess(window, epsilon), infinity + window.chernoff(epsilon));
   }

@@ -47,6 +47,16 @@ final class LossPmf {
     return new LossPmf(first, mass, a.step, 0, infinity, Math.max(a.roundOff, b.roundOff));
   }
 
+  /** Whether no finite loss has any mass. */
+  boolean isEmpty() {
+    for (double m : mass) {
+      if (m > 0) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   /** Sum of mass times loss over the finite losses. */
   double mean() {
     double sum = 0;
@@ -89,10 +99,11 @@ final class LossPmf {
           moment2 *= rescale;
           reference = logPart;
         }
-        double w = Math.exp(logPart - reference) / part;
-        sum += w * part;
-        moment += w * partMoment;
-        moment2 += w * partMoment2;
+        // A part may be so small that its inverse is no number.
+        double weight = Math.exp(logPart - reference);
+        sum += weight;
+        moment += weight * (partMoment / part);
+        moment2 += weight * (partMoment2 / part);
       }
     }
     double origin = first * step + shift;
@@ -126,6 +137,9 @@ final class LossPmf {
   }
 
   private int blockLength(double t) {
+    if (Double.isNaN(t)) {
+      throw new IllegalStateException("accounting: a tilt is not a number");
+    }
     return (int) Math.max(1, Math.min(64, 50 / (Math.abs(t) * step)));
   }
 

@@ -23,6 +23,10 @@ public final class PrivacyLoss {
   static final double MIN_DELTA = 1e-100;
 
   private static final int ROUNDS = 5;
+
+  /** Grids to try, each of a larger step, where nothing at all is known on the first. */
+  private static final int COARSER = 4;
+
   private static final double MOST_CELLS = 1 << 21;
 
   /** A lower and an upper bound of one quantity. */
@@ -202,6 +206,15 @@ public final class PrivacyLoss {
     Interval remove = ask(question, grid, false, question.unknown());
     Interval add = symmetric() ? remove : ask(question, grid, true, question.unknown());
     Interval best = worse(remove, add);
+    // Losses so rare and so large that their sum outgrows the transform fit on a coarser grid.
+    for (int i = 0; i < COARSER && best.upper() == question.unknown().upper(); i++) {
+      step *= 8;
+      finest = step;
+      grid = new Grid(step, z);
+      remove = ask(question, grid, false, remove);
+      add = symmetric() ? remove : ask(question, grid, true, add);
+      best = worse(remove, add);
+    }
     double width = exact() ? best.upper() - best.lower() : Double.POSITIVE_INFINITY;
     for (int round = 1; round < ROUNDS && step > finest; round++) {
       boolean close = !(width > accuracy * best.upper()) || Double.isInfinite(best.upper());

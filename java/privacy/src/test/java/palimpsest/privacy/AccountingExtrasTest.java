@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import palimpsest.privacy.PrivacyEvent.ApproximateDp;
 import palimpsest.privacy.PrivacyEvent.DiscreteLaplace;
 import palimpsest.privacy.PrivacyEvent.Gaussian;
@@ -70,6 +71,25 @@ class AccountingExtrasTest {
           spec(NeighbouringRelation.ADD_REMOVE, row)
               .withUnit(ProtectedUnit.USER, row.get("max_records_per_user").asInt());
       assertBracket(row, Accountant.of(spec).epsilon(spec.delta()));
+    }
+  }
+
+  /**
+   * Who is drawn once in thousands of runs, with hardly any noise: losses that are as good as never
+   * seen and then enormous. One lower bound is empty, and the finest grid is too fine for the sum.
+   */
+  @Test
+  @Timeout(120)
+  void whatIsRareAndThenPlainHasABound() {
+    MechanismSpec once =
+        Settings.of(NeighbouringRelation.ADD_REMOVE, 2.65e-7, 0.4255, 162, 6.9e-17);
+    MechanismSpec often =
+        Settings.of(NeighbouringRelation.ADD_REMOVE, 2.65e-7, 0.055, 162, 6.9e-17)
+            .withUnit(ProtectedUnit.USER, 8);
+    for (MechanismSpec spec : List.of(once, often)) {
+      EpsilonBracket epsilon = Accountant.of(spec).epsilon(spec.delta());
+      assertTrue(epsilon.upper() > 0 && epsilon.upper() < epsilon.renyi(), epsilon.toString());
+      assertTrue(epsilon.lower() <= epsilon.upper(), epsilon.toString());
     }
   }
 

@@ -57,6 +57,7 @@ class StatementTest {
             "between 1.234 and 1.235",
             "at most 1.5",
             "Timing",
+            "settings tried, prompts",
             "base model base",
             "several records",
             "epsilon 2.2 at delta",

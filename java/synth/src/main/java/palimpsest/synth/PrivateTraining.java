@@ -85,7 +85,7 @@ final class PrivateTraining implements AutoCloseable {
   }
 
   /**
-   * Training of what a model is tuned by.
+   * Training of what a model is tuned by, with all memory that a step takes.
    *
    * @param state where training starts; its parameters are trained
    */
@@ -96,27 +96,39 @@ final class PrivateTraining implements AutoCloseable {
       TuningSpec tuning,
       ExecutionSpec execution) {
     Decoder decoder = model.decoder();
-    return new PrivateTraining(
-        decoder.kernels(),
-        mechanism,
-        execution.workers(),
-        arena ->
-            ClippedSum.of(decoder, state.tuned, mechanism.clipNorm(), tuning.gridBits(), arena),
-        arena ->
-            ExampleGradients.of(
-                decoder, state.tuned, execution.groupRows(), execution.groupExamples(), arena),
-        new Update() {
-          @Override
-          public void apply(Tensor sums, long first, double scale, long step) {
-            state.update(
-                decoder.kernels(), sums, first, scale, tuning.optimizer(step, mechanism.steps()));
-          }
+    PrivateTraining training =
+        new PrivateTraining(
+            decoder.kernels(),
+            mechanism,
+            execution.workers(),
+            arena ->
+                ClippedSum.of(decoder, state.tuned, mechanism.clipNorm(), tuning.gridBits(), arena),
+            arena ->
+                ExampleGradients.of(
+                    decoder, state.tuned, execution.groupRows(), execution.groupExamples(), arena),
+            new Update() {
+              @Override
+              public void apply(Tensor sums, long first, double scale, long step) {
+                state.update(
+                    decoder.kernels(),
+                    sums,
+                    first,
+                    scale,
+                    tuning.optimizer(step, mechanism.steps()));
+              }
 
-          @Override
-          public void end() {
-            state.end();
-          }
-        });
+              @Override
+              public void end() {
+                state.end();
+              }
+            });
+    try {
+      training.gradient.rehearse(Math.min(execution.groupRows(), decoder.maxPositions()));
+    } catch (RuntimeException e) {
+      training.close();
+      throw e;
+    }
+    return training;
   }
 
   /**

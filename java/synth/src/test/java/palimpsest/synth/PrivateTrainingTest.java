@@ -63,6 +63,9 @@ class PrivateTrainingTest {
   /** The account that {@link #train} opened last. */
   private Path ledgers;
 
+  /** What all arenas had given when training was about to begin. */
+  private long memoryBefore;
+
   /**
    * What the optimizer is asked to do in one step, and what came of it.
    *
@@ -140,6 +143,7 @@ class PrivateTrainingTest {
       TrainingState state = new TrainingState(tuned.tuned(), kernels, arena);
       try (PrivateTraining training =
           PrivateTraining.of(tuned, state, mechanism, tuning, execution)) {
+        memoryBefore = TensorArena.everGiven();
         training.run(examples, ledger.startRun(mechanism, key), key, 1, save, step -> {});
       }
       return values(state.tuned.parameters());
@@ -188,6 +192,26 @@ class PrivateTrainingTest {
       trained.add(train(mechanism(1), tuning, examples(40), execution, () -> {}, update -> {}));
       assertArrayEquals(trained.getFirst(), trained.getLast(), execution.toString());
     }
+  }
+
+  /**
+   * A step that took memory when a record first needs it could fail for want of it: then a record
+   * would decide whether the run goes on.
+   */
+  @ParameterizedTest
+  @FieldSource("METHODS")
+  void allMemoryOfAStepIsTakenBeforeTheFirstDraw(TuningMethod method) throws IOException {
+    TuningSpec tuning = new TuningSpec(method, 1e-2, 1, 0.1, GRID_BITS);
+    MechanismSpec all = MechanismSpec.nonPrivate(NeighbouringRelation.ADD_REMOVE, 1, 2, 2, 3, 1e-3);
+    List<Long> taken = new ArrayList<>();
+    train(
+        all,
+        tuning,
+        examples(60),
+        execution(2, 80, 3),
+        () -> taken.add(TensorArena.everGiven() - memoryBefore),
+        update -> {});
+    assertEquals(List.of(0L, 0L, 0L), taken, "after each step");
   }
 
   /**

@@ -10,6 +10,7 @@ import java.util.concurrent.atomic.AtomicLong;
  */
 public final class TensorArena implements AutoCloseable {
   private static final long ALIGNMENT = 64;
+  private static final AtomicLong EVER = new AtomicLong();
 
   private final Arena arena = Arena.ofShared();
   private final AtomicLong bytes = new AtomicLong();
@@ -23,7 +24,16 @@ public final class TensorArena implements AutoCloseable {
     long needed = Math.multiplyExact(size, type.bytes());
     MemorySegment segment = GuardedMemory.allocate(arena, needed, ALIGNMENT);
     bytes.addAndGet(needed);
+    EVER.addAndGet(needed);
     return Tensor.of(segment, type, shape);
+  }
+
+  /**
+   * Bytes that all arenas of this process ever gave. While it stands still, work is done in memory
+   * that was taken before.
+   */
+  public static long everGiven() {
+    return EVER.get();
   }
 
   /** Bytes held now. */

@@ -3,6 +3,7 @@ package palimpsest.engine.train;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.Phaser;
 import java.util.concurrent.atomic.AtomicInteger;
 import palimpsest.engine.model.TokenGroup;
 import palimpsest.engine.parallel.Workers;
@@ -88,6 +89,35 @@ public final class BatchGradient implements AutoCloseable {
     } catch (Throwable t) {
       clear();
       throw failed(t);
+    }
+  }
+
+  /**
+   * Has every worker make the clipped sum of public examples, as many of the greatest length as fit
+   * its group, and throws it away. What memory a pass takes, it has taken then; and where there is
+   * too little, it fails now and not in a draw that happens to need it.
+   *
+   * @param rows the most rows of an example
+   */
+  public void rehearse(int rows) {
+    clear();
+    Phaser together = new Phaser(workers.count());
+    try {
+      workers.run((worker, _) -> {
+        // A thread that waits for the others takes no second part: each of them has one.
+        together.arriveAndAwaitAdvance();
+        TokenGroup group = gradients.get(worker).group();
+        int[] tokens = new int[rows + 2 - group.rowsOf(2)];
+        group.clear();
+        while (group.fits(tokens.length)) {
+          group.add(tokens, 0);
+        }
+        gradients.get(worker).accumulate(partial.get(worker));
+      });
+    } catch (Throwable t) {
+      throw failed(t);
+    } finally {
+      clear();
     }
   }
 

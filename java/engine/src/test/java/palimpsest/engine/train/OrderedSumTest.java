@@ -3,6 +3,9 @@ package palimpsest.engine.train;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -38,6 +41,24 @@ class OrderedSumTest {
           assertEquals(expected, total.get(part), "six before it count, those after it are lost");
         }
       }
+    }
+  }
+
+  /** Group 1 comes first, and is seen to wait, before group 0 is added. */
+  @Test
+  @Timeout(60)
+  void aGroupThatComesEarlyWaits() throws InterruptedException {
+    try (TensorArena arena = new TensorArena()) {
+      OrderedSum sum = new OrderedSum(arena.allocate(DType.F32, 1), 1);
+      List<Integer> order = Collections.synchronizedList(new ArrayList<>());
+      Thread early = new Thread(() -> sum.add(0, 1, _ -> order.add(1)));
+      early.start();
+      while (early.getState() != Thread.State.WAITING && early.isAlive()) {
+        Thread.onSpinWait();
+      }
+      sum.add(0, 0, _ -> order.add(0));
+      early.join();
+      assertEquals(List.of(0, 1), order);
     }
   }
 

@@ -540,7 +540,8 @@ class WeightGradientsTest {
 
   /**
    * A part of the sum is one worker's at a time: an addition that another one's overwrites would be
-   * lost, and one that is lost while an example is taken out leaves what was never verified.
+   * lost, and one that is lost while an example is taken out leaves what was never verified. Every
+   * example here is over the bound, so each addition is followed by a repair.
    */
   @Test
   void noTwoWorkersAddToAPartAtATime() {
@@ -567,6 +568,7 @@ class WeightGradientsTest {
         }
       });
       assertEquals(1, most.get());
+      assertEquals(4 * 20, sum.repaired());
     }
   }
 
@@ -580,6 +582,7 @@ class WeightGradientsTest {
         (examples, sums) -> {
           int now = inside[part].incrementAndGet();
           most.accumulateAndGet(now, Math::max);
+          examples.totals().setLong(0, 1L << 50);
           Thread.yield();
           inside[part].decrementAndGet();
         },

@@ -16,6 +16,7 @@ import palimpsest.engine.kernel.Spans;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.GuardedMemory;
 import palimpsest.engine.tensor.Tensor;
+import palimpsest.engine.tensor.TensorArena;
 
 /**
  * {@link Attention} on native/src/attention.cpp. Each calling thread keeps a workspace that grows
@@ -28,7 +29,7 @@ final class AttentionCpu implements Attention, AutoCloseable {
   private final MethodHandle workspaceSize;
   private final Map<Thread, Workspace> workspaces = new ConcurrentHashMap<>();
 
-  private record Workspace(Arena arena, MemorySegment memory, long floats) {}
+  private record Workspace(TensorArena arena, MemorySegment memory, long floats) {}
 
   AttentionCpu(CpuKernels cpu) {
     this.cpu = cpu;
@@ -220,8 +221,8 @@ final class AttentionCpu implements Attention, AutoCloseable {
       if (held != null) {
         held.arena.close();
       }
-      Arena arena = Arena.ofShared();
-      held = new Workspace(arena, GuardedMemory.allocate(arena, floats * Float.BYTES, 64), floats);
+      TensorArena arena = new TensorArena();
+      held = new Workspace(arena, arena.allocate(DType.F32, floats).data(), floats);
       workspaces.put(Thread.currentThread(), held);
     }
     return held;
