@@ -72,7 +72,7 @@ final class LossCells {
       integrateCell(pair, i, x, next);
       x = next;
     }
-    // Densities fall and losses rise towards the ends.
+    // Densities fall towards the ends, and losses rise; half of their sum would do elsewhere.
     roundOff = ROUND_OFF * (1 + Math.max(exponents(pair, start), exponents(pair, end)));
     left = pair.below(start);
     right = pair.above(end);

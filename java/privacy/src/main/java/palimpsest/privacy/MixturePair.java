@@ -11,7 +11,7 @@ import java.util.List;
  * ...
  */
 final class MixturePair implements LossPair {
-  /** Of binomial weights, so that a double's last place is all they are off by. */
+  /** Of binomial weights, so that a double's last place is all that normal ones are off by. */
   private static final MathContext DIGITS = new MathContext(40);
 
   /** Halvings in the search for the end: it need not be found to the last digit. */

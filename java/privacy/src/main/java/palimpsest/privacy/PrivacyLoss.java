@@ -5,12 +5,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.Predicate;
 
 /**
  * The privacy loss of a list of events, bounded from both sides by discrete privacy-loss
  * distributions in both directions of adjacency (connect the dots from above, merged cells from
- * below) on one grid that is refined until the bounds are close. Immutable, thread-safe.
+ * below) on a grid that is refined until the bounds are close. Immutable, thread-safe.
  */
 public final class PrivacyLoss {
   /** Relative width of the interval that {@link #epsilon(double)} aims at. */
@@ -24,7 +25,7 @@ public final class PrivacyLoss {
 
   private static final int ROUNDS = 5;
 
-  /** Grids to try, each of a larger step, where nothing at all is known on the first. */
+  /** Grids to try, each of a larger step, where the sum outgrows the transform on the first. */
   private static final int COARSER = 4;
 
   private static final double MOST_CELLS = 1 << 21;
@@ -196,25 +197,26 @@ public final class PrivacyLoss {
 
   /**
    * Asks on finer and finer grids; the error of both bounds falls with the square of the step. A
-   * direction that can no longer be the worse one is not asked again.
+   * direction that can no longer be the worse one is not asked again. Losses so rare and so large
+   * that their sum outgrows the transform on the first grid are asked on coarser ones alone.
    */
   private Interval refine(
       double accuracy, double z, Question question, Predicate<Interval> settled) {
     double finest = finestStep(z);
     double step = Math.max(finest, startingStep());
     Grid grid = new Grid(step, z);
-    Interval remove = ask(question, grid, false, question.unknown());
-    Interval add = symmetric() ? remove : ask(question, grid, true, question.unknown());
-    Interval best = worse(remove, add);
-    // Losses so rare and so large that their sum outgrows the transform fit on a coarser grid.
-    for (int i = 0; i < COARSER && best.upper() == question.unknown().upper(); i++) {
+    Optional<Interval> removed = ask(question, grid, false);
+    Optional<Interval> added = symmetric() ? removed : ask(question, grid, true);
+    for (int i = 0; i < COARSER && (removed.isEmpty() || added.isEmpty()); i++) {
       step *= 8;
       finest = step;
       grid = new Grid(step, z);
-      remove = ask(question, grid, false, remove);
-      add = symmetric() ? remove : ask(question, grid, true, add);
-      best = worse(remove, add);
+      removed = ask(question, grid, false);
+      added = symmetric() ? removed : ask(question, grid, true);
     }
+    Interval remove = removed.orElse(question.unknown());
+    Interval add = added.orElse(question.unknown());
+    Interval best = worse(remove, add);
     double width = exact() ? best.upper() - best.lower() : Double.POSITIVE_INFINITY;
     for (int round = 1; round < ROUNDS && step > finest; round++) {
       boolean close = !(width > accuracy * best.upper()) || Double.isInfinite(best.upper());
@@ -227,8 +229,8 @@ public final class PrivacyLoss {
       grid = new Grid(next, z);
       boolean askRemove = symmetric() || remove.upper() > add.lower();
       boolean askAdd = !symmetric() && add.upper() > remove.lower();
-      remove = askRemove ? ask(question, grid, false, remove) : remove;
-      add = symmetric() ? remove : askAdd ? ask(question, grid, true, add) : add;
+      remove = askRemove ? and(remove, ask(question, grid, false)) : remove;
+      add = symmetric() ? remove : askAdd ? and(add, ask(question, grid, true)) : add;
       double gained = best.upper();
       best = worse(remove, add);
       gained -= best.upper();
@@ -239,13 +241,17 @@ public final class PrivacyLoss {
     return best;
   }
 
-  /** What is known after asking on {@code grid}; no more than before if the grid is too fine. */
-  private static Interval ask(Question question, Grid grid, boolean add, Interval known) {
+  /** What {@code grid} says; nothing if it is too fine. */
+  private static Optional<Interval> ask(Question question, Grid grid, boolean add) {
     try {
-      return known.and(question.bounds().on(grid, add));
+      return Optional.of(question.unknown().and(question.bounds().on(grid, add)));
     } catch (Composition.GridTooLarge tooLarge) {
-      return known;
+      return Optional.empty();
     }
+  }
+
+  private static Interval and(Interval known, Optional<Interval> more) {
+    return more.map(known::and).orElse(known);
   }
 
   private static Interval worse(Interval a, Interval b) {

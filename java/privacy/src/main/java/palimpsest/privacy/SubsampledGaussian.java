@@ -14,9 +14,12 @@ record SubsampledGaussian(double q, double s) implements LossPair {
     if (q == 1) {
       return y;
     }
-    return y < 30
-        ? Math.log1p(q * Math.expm1(y))
-        : Math.log(q) + y + Math.log1p((1 - q) / q * Math.exp(-y));
+    if (y >= 30) {
+      return Math.log(q) + y + Math.log1p((1 - q) / q * Math.exp(-y));
+    }
+    // Where nearly all of 1 is taken away, what is left must not come of the difference.
+    double excess = q * Math.expm1(y);
+    return excess > -0.5 ? Math.log1p(excess) : Math.log(1 - q + q * Math.exp(y));
   }
 
   static double logDensity(double s, double x) {

@@ -135,7 +135,7 @@ class CompositionTest {
       for (double epsilon : sum.epsilons(random)) {
         Composition.Uncharged raw = sum.bounds.delta(epsilon);
         double charge = sum.charge() * raw.unit();
-        double rounding = ULPS * raw.delta() + Double.MIN_NORMAL;
+        double rounding = ULPS * (raw.delta() + charge) + Double.MIN_NORMAL;
         double above = sum.bounds.deltaAbove(epsilon) - raw.delta();
         double below = raw.delta() - sum.bounds.deltaBelow(epsilon);
         assertTrue(

@@ -166,7 +166,8 @@ public record AdapterCard(
     }
     if (!sha256.equals(Sha256.of(words))) {
       throw new ModelFileException(
-          folder + ": its statement is not the one it was released with; take that one");
+          folder
+              + ": its statement is not the one that its card was written for; take the folder as it was released");
     }
     return new String(words, StandardCharsets.UTF_8);
   }

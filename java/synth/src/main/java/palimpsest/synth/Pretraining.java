@@ -336,7 +336,12 @@ public final class Pretraining implements AutoCloseable {
     List<LineChart.Point> bits = new ArrayList<>();
     for (Point point : curve) {
       losses.add(new LineChart.Point(point.step, point.loss));
-      point.bitsPerByte.ifPresent(value -> bits.add(new LineChart.Point(point.step, value)));
+      // After the last update these may be no number, and no step comes that would say so.
+      point.bitsPerByte.ifPresent(value -> {
+        if (Double.isFinite(value)) {
+          bits.add(new LineChart.Point(point.step, value));
+        }
+      });
     }
     List<LineChart> charts = new ArrayList<>();
     charts.add(new LineChart("Loss in training, nats a token", "step", losses));

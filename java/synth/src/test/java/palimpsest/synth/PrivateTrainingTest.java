@@ -15,11 +15,14 @@ import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.FieldSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.Optimizer;
@@ -133,7 +136,7 @@ class PrivateTrainingTest {
     TinySetting setting = new TinySetting(folder);
     ledgers = StateFolder.make(folder.resolve("ledgers-" + System.nanoTime()));
     try (ModelFolder model = ModelFolder.open(setting.model());
-        Kernels kernels = observed(new CpuKernels(DType.F32), observer);
+        Kernels kernels = observed(new CpuKernels(execution.compute()), observer);
         TunedDecoder tuned = begin(model, kernels, tuning.method());
         TensorArena arena = new TensorArena();
         SecretKey key = SecretKey.insecureDeterministic(KEY_SEED);
@@ -194,13 +197,20 @@ class PrivateTrainingTest {
     }
   }
 
+  static Stream<Arguments> allMemoryOfAStepIsTakenBeforeTheFirstDraw() {
+    return METHODS.stream()
+        .flatMap(method ->
+            Stream.of(DType.F32, DType.BF16).map(compute -> Arguments.of(method, compute)));
+  }
+
   /**
    * A step that took memory when a record first needs it could fail for want of it: then a record
    * would decide whether the run goes on.
    */
   @ParameterizedTest
-  @FieldSource("METHODS")
-  void allMemoryOfAStepIsTakenBeforeTheFirstDraw(TuningMethod method) throws IOException {
+  @MethodSource
+  void allMemoryOfAStepIsTakenBeforeTheFirstDraw(TuningMethod method, DType compute)
+      throws IOException {
     TuningSpec tuning = new TuningSpec(method, 1e-2, 1, 0.1, GRID_BITS);
     MechanismSpec all = MechanismSpec.nonPrivate(NeighbouringRelation.ADD_REMOVE, 1, 2, 2, 3, 1e-3);
     List<Long> taken = new ArrayList<>();
@@ -208,7 +218,7 @@ class PrivateTrainingTest {
         all,
         tuning,
         examples(60),
-        execution(2, 80, 3),
+        new ExecutionSpec(compute, 2, 80, 3, 8),
         () -> taken.add(TensorArena.everGiven() - memoryBefore),
         update -> {});
     assertEquals(List.of(0L, 0L, 0L), taken, "after each step");

@@ -35,6 +35,7 @@ import palimpsest.privacy.MechanismSpec;
 import palimpsest.privacy.SecretKey;
 import palimpsest.synth.evaluate.Proportion;
 import palimpsest.synth.evaluate.Separation;
+import palimpsest.synth.text.InputException;
 import palimpsest.synth.text.Template;
 import palimpsest.synth.text.Tokenizer;
 
@@ -273,6 +274,26 @@ class TextAuditTest {
     return IntStream.range(0, 300)
         .mapToObj(i -> "note number " + random.nextInt(1000) + " of " + random.nextInt(50))
         .toList();
+  }
+
+  /** A card beside the weights says that they were tuned on private records. */
+  @Test
+  void aTunedModelIsRefused() throws IOException {
+    Files.writeString(setting.model().resolve(ModelFolder.CARD), "{}");
+    InputException refused =
+        assertThrows(
+            InputException.class,
+            () ->
+                TextAudit.run(
+                    setting.model(),
+                    setting.source(),
+                    TinySetting.PROMPT,
+                    settings(8, 1),
+                    new SamplingSettings(300, 1, 0, 1, 0, false, 1),
+                    TinySetting.execution(),
+                    new TextAudit.Attack(CANARIES, 1, 0.05),
+                    SynthesisListener.silent()));
+    assertTrue(refused.getMessage().contains("was tuned on private records"), refused.getMessage());
   }
 
   @Test

@@ -95,7 +95,8 @@ public final class BatchGradient implements AutoCloseable {
   /**
    * Has every worker make the clipped sum of public examples, as many of the greatest length as fit
    * its group, and throws it away. What memory a pass takes, it has taken then; and where there is
-   * too little, it fails now and not in a draw that happens to need it.
+   * too little, it fails now and not in a draw that happens to need it. Nobody else uses the
+   * workers meanwhile.
    *
    * @param rows the most rows of an example
    */
@@ -105,7 +106,9 @@ public final class BatchGradient implements AutoCloseable {
     try {
       workers.run((worker, _) -> {
         // A thread that waits for the others takes no second part: each of them has one.
-        together.arriveAndAwaitAdvance();
+        if (together.arriveAndAwaitAdvance() < 0) {
+          return;
+        }
         TokenGroup group = gradients.get(worker).group();
         int[] tokens = new int[rows + 2 - group.rowsOf(2)];
         group.clear();
@@ -117,6 +120,8 @@ public final class BatchGradient implements AutoCloseable {
     } catch (Throwable t) {
       throw failed(t);
     } finally {
+      // If not all could begin, those that did are still waiting.
+      together.forceTermination();
       clear();
     }
   }

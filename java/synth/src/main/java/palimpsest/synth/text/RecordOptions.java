@@ -106,8 +106,13 @@ public record RecordOptions(
               + LONGEST_USER_COLUMN
               + " characters; shorten it");
     }
-    if (recordsPerUser < 1) {
-      throw new InputException("records per user: " + recordsPerUser + " is below 1");
+    if (recordsPerUser < 1 || recordsPerUser == Integer.MAX_VALUE) {
+      throw new InputException(
+          "records per user: "
+              + recordsPerUser
+              + " is not in [1, "
+              + (Integer.MAX_VALUE - 1)
+              + "]");
     }
     if (!List.of("UTF-8", "ISO-8859-1", "windows-1252").contains(charset.name())) {
       throw new InputException(

@@ -131,7 +131,8 @@ public final class Records {
    * room for more rows than an int for numbers.
    */
   static boolean admit(Map<String, Integer> recordsOfUser, String user, int limit) {
-    return recordsOfUser.merge(user, 1, (before, _) -> Math.min(before, limit) + 1) <= limit;
+    return recordsOfUser.merge(user, 1, (before, _) -> before > limit ? before : before + 1)
+        <= limit;
   }
 
   private void add(Path path, RecordOptions.Limits limits, int label, byte[] text, int userBytes) {

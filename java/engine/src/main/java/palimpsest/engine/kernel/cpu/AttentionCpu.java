@@ -219,6 +219,7 @@ final class AttentionCpu implements Attention, AutoCloseable {
     Workspace held = workspaces.get(Thread.currentThread());
     if (held == null || held.floats < floats) {
       if (held != null) {
+        workspaces.remove(Thread.currentThread());
         held.arena.close();
       }
       TensorArena arena = new TensorArena();
