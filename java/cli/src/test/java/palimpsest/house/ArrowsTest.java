@@ -45,10 +45,18 @@ class ArrowsTest {
 
   @BeforeAll
   static void readClassFiles() {
-    ours =
+    JavaClasses found =
         new ClassFileImporter()
             .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
             .importPackages("palimpsest");
+    // Of a class that lies on the class path twice, the one that is loaded.
+    ClassLoader loader = ArrowsTest.class.getClassLoader();
+    ours =
+        new ClassFileImporter()
+            .importUrls(
+                found.stream()
+                    .map(c -> loader.getResource(c.getName().replace('.', '/') + ".class"))
+                    .toList());
     for (String module : List.of("privacy", "engine", "synth", "cli")) {
       assertTrue(
           module.equals("synth")
