@@ -46,17 +46,17 @@ int32_t drop(float* gradient, int64_t count) {
   return kDropped;
 }
 
-int32_t clip(float* gradient, int64_t count, float factor, int32_t bits, int64_t* sums) {
+int32_t clip(float* gradient, int64_t count, float factor, int32_t bound, int64_t* sums) {
   if (!is_factor(factor)) return drop(gradient, count);
-  const Grid grid(factor, bits);
+  const Grid grid(factor, bound);
   int64_t total = 0;
   for (int64_t i = 0; i < count; i += kTile) {
     total += truncate_tile(gradient + i, i + kTile <= count ? kTile : count - i, grid);
     if (total > kMaxTotal) return drop(gradient, count);
   }
-  int32_t outcome = total <= int64_t{1} << 2 * bits ? kAccepted : kRepaired;
+  int32_t outcome = total <= int64_t{bound} * bound ? kAccepted : kRepaired;
   if (outcome == kRepaired)
-    shrink(gradient, count, (int64_t{1} << (kShrinkBits + bits)) / ceil_sqrt(total));
+    shrink(gradient, count, (int64_t{bound} << kShrinkBits) / ceil_sqrt(total));
   add(gradient, count, sums);
   return outcome;
 }
@@ -83,10 +83,10 @@ int clip_example_norm(const float* gradient, int64_t count, double* norm_squared
   return PALIMPSEST_OK;
 }
 
-int clip_accumulate(float* gradient, int64_t count, float factor, int32_t bits, int64_t* sums,
+int clip_accumulate(float* gradient, int64_t count, float factor, int32_t bound, int64_t* sums,
                     int32_t* outcome) {
-  PALIMPSEST_REQUIRE(count >= 0 && bits >= 1 && bits <= kMaxBits);
-  *outcome = clip(gradient, count, factor, bits, sums);
+  PALIMPSEST_REQUIRE(count >= 0 && bound >= 1 && bound <= kMaxBound);
+  *outcome = clip(gradient, count, factor, bound, sums);
   return PALIMPSEST_OK;
 }
 

@@ -135,7 +135,7 @@ void enter_row(const Gradient& g, int32_t from, int32_t to, float scale, const E
                int e, int32_t* sums) {
   // 1024 squares of at most 2^48: the look at the total comes before anything can wrap.
   constexpr int64_t kColumns = 1024;
-  const Grid grid(examples.factors[e], examples.bits);
+  const Grid grid(examples.factors[e], 1 << examples.bits);
   for (int64_t first = 0; first < g.cols; first += kColumns) {
     vl squares = {};
     for_each_vector(g.cols - first < kColumns ? g.cols - first : kColumns, [&](int64_t j, auto n) {

@@ -337,7 +337,7 @@ struct VerifiedSum {
 
   // A whole tile of an example that enters as it is: the same integers without a branch.
   PALIMPSEST_INLINE uint64_t take_whole(int e, const ProductTile& c, const Place& place) {
-    const Grid grid(examples.factors[e], examples.bits);
+    const Grid grid(examples.factors[e], 1 << examples.bits);
     vl squares = {};
     int32_t* to = sums + place.i * ld + place.j;
     PALIMPSEST_UNROLL for (int i = 0; i < kTileRows; i++, to += ld)
@@ -350,7 +350,7 @@ struct VerifiedSum {
   }
 
   __attribute__((noinline)) uint64_t take_part(int e, const ProductTile& c, const Place& place) {
-    const Grid grid(examples.factors[e], examples.bits);
+    const Grid grid(examples.factors[e], 1 << examples.bits);
     vl squares = {};
     for (int i = 0; i < place.rows; i++)
       for (int v = 0; v < kVectors; v++) {

@@ -6,6 +6,7 @@
 PALIMPSEST_BEGIN
 
 inline constexpr int kMaxBits = 24;
+inline constexpr int32_t kMaxBound = 1 << kMaxBits;
 inline constexpr int kShrinkBits = 32;
 // The ratio that leaves integers as they are; its negative takes them out of the sums again.
 inline constexpr int64_t kWhole = int64_t{1} << kShrinkBits;
@@ -17,10 +18,10 @@ inline bool is_factor(float factor) { return factor >= 0.0f && factor < INFINITY
 // trunc(factor * g) clamped to [-bound, bound], NaN as 0.
 class Grid {
  public:
-  Grid(float factor, int bits)
+  Grid(float factor, int32_t bound)
       : factor_(splat(factor)),
-        high_(splat(static_cast<float>(1 << bits))),
-        low_(splat(-static_cast<float>(1 << bits))) {}
+        high_(splat(static_cast<float>(bound))),
+        low_(splat(-static_cast<float>(bound))) {}
 
   PALIMPSEST_INLINE vi integers(vf gradient) const {
     vf y = gradient * factor_;

@@ -119,6 +119,7 @@ final class LedgerShowCommand extends Verb {
         Map<String, Object> row = new LinkedHashMap<>();
         row.put("run", run.start().run());
         row.put("noise_multiplier", run.start().spec().noiseMultiplier());
+        row.put("clip_rule", run.start().spec().clipRule().words());
         row.put("rate", run.start().spec().samplingRate());
         row.put("steps", run.steps());
         row.put("planned_steps", run.start().spec().steps());
@@ -153,7 +154,7 @@ final class LedgerShowCommand extends Verb {
       for (Run run : runs) {
         boolean isPrivate = !run.start().insecure() && !run.start().spec().nonPrivate();
         text.append(
-            "run %s: %d of %d steps, noise %s, rate %.4g, %s%s%n"
+            "run %s: %d of %d steps, noise %s, rate %.4g, %s%s%nclip rule: %s%n"
                 .formatted(
                     run.start().run(),
                     run.steps(),
@@ -161,7 +162,8 @@ final class LedgerShowCommand extends Verb {
                     Numbers.lower(run.start().spec().noiseMultiplier()),
                     run.start().spec().samplingRate(),
                     run.ending(),
-                    isPrivate ? "" : ", NOT PRIVATE"));
+                    isPrivate ? "" : ", NOT PRIVATE",
+                    run.start().spec().clipRule().words()));
       }
       releases.forEach(release -> text.append("release: ").append(release.what()).append('\n'));
       text.append("spent: epsilon %s at delta %s".formatted(Numbers.upper(spent.upper()), delta));

@@ -6,6 +6,7 @@ import java.math.RoundingMode;
 import java.util.Locale;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
+import palimpsest.privacy.ClipRule;
 import palimpsest.privacy.MechanismSpec;
 import palimpsest.privacy.NeighbouringRelation;
 import palimpsest.privacy.ProtectedUnit;
@@ -100,7 +101,8 @@ final class MechanismOptions {
         1,
         unit(),
         maxRecords,
-        noiseMultiplier == 0);
+        noiseMultiplier == 0,
+        new ClipRule.Flat());
   }
 
   /**

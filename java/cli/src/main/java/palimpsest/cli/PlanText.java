@@ -30,6 +30,8 @@ record PlanText(RunPlan plan, MemoryPlan memory) {
     plan.labelNoise().ifPresent(noise -> fields.put("labelNoise", noise));
     fields.put("steps", plan.mechanism().steps());
     fields.put("clipNorm", plan.mechanism().clipNorm());
+    fields.put("clipRule", plan.mechanism().clipRule().id());
+    fields.put("sumNoiseMultiplier", plan.mechanism().sumNoiseMultiplier());
     fields.put("method", method().id());
     if (method() instanceof TuningMethod.Lora lora) {
       fields.put("rank", lora.rank());
@@ -59,6 +61,7 @@ record PlanText(RunPlan plan, MemoryPlan memory) {
         "%d of %d records each, on average"
             .formatted(plan.mechanism().steps(), plan.mechanism().expectedBatch()));
     row(text, "clip norm", Double.toString(plan.mechanism().clipNorm()));
+    row(text, "clip rule", plan.mechanism().clipRule().words());
     row(
         text,
         "tuning",
@@ -100,7 +103,7 @@ record PlanText(RunPlan plan, MemoryPlan memory) {
   private String noise() {
     return plan.mechanism().nonPrivate()
         ? "none: NOT PRIVATE"
-        : Numbers.upper(plan.mechanism().noiseMultiplier()) + " clip norms";
+        : Numbers.upper(plan.mechanism().sumNoiseMultiplier()) + " clip norms";
   }
 
   private static void row(StringBuilder text, String what, String value) {

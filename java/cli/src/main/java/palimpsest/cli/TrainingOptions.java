@@ -91,12 +91,7 @@ final class TrainingOptions {
 
   @Mixin private MethodOptions method;
 
-  @Option(
-      names = "--clip",
-      defaultValue = "1",
-      paramLabel = "C",
-      description = "Clip norm (default 1).")
-  private double clip;
+  @Mixin private ClipOptions clip;
 
   @Option(
       names = "--label-noise",
@@ -145,12 +140,13 @@ final class TrainingOptions {
         maxTokens,
         meanTokens == null ? OptionalInt.empty() : OptionalInt.of(meanTokens),
         Duration.ofMinutes(minutes),
-        clip,
+        clip.norm(),
         tuned,
         batch == null ? OptionalLong.empty() : OptionalLong.of(batch),
         steps == null ? OptionalInt.empty() : OptionalInt.of(steps),
         learningRate == null ? OptionalDouble.empty() : OptionalDouble.of(learningRate),
-        labelNoise == null ? OptionalDouble.empty() : OptionalDouble.of(labelNoise));
+        labelNoise == null ? OptionalDouble.empty() : OptionalDouble.of(labelNoise),
+        clip.rule());
   }
 
   ExecutionSpec execution() {

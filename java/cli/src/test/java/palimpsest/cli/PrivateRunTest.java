@@ -307,6 +307,51 @@ class PrivateRunTest {
     assertEquals(ExitCode.DONE, more.exitCode(), more.err());
   }
 
+  /** One flag and its settings; what another rule has is refused in a line. */
+  @ParameterizedTest
+  @CsvSource({
+    "--clip-rule flat,flat: ",
+    "--clip-rule per-layer,per layer: ",
+    "--clip-rule automatic --clip-gamma 0.5,(norm + 0.5)",
+    "--clip-rule quantile --clip-quantile 0.75 --clip-count-noise 30,the 0.75 quantile of norms by a count at"
+        + " each step; the count has noise of 30.0 records and is charged"
+  })
+  void theClipRuleIsAFlag(String options, String words) throws IOException {
+    JsonNode flat = new ObjectMapper().readTree(run("train", sound("--plan", "--json")).out());
+    JsonNode planned =
+        new ObjectMapper()
+            .readTree(run("train", sound((options + " --plan --json").split(" "))).out());
+    for (String field : List.of("epsilon", "delta", "noiseMultiplier", "steps", "clipNorm")) {
+      assertEquals(flat.get(field), planned.get(field), field);
+    }
+    CommandLineRun plan = run("train", sound((options + " --plan").split(" ")));
+    assertTrue(plan.out().contains(words), plan.out());
+    CommandLineRun run = run("train", sound(options.split(" ")));
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    assertTrue(run.out().contains(words), run.out());
+    CommandLineRun shown =
+        CommandLineRun.of("ledger", "show", "notes", "--state", setting.state().toString());
+    assertTrue(shown.out().contains(words), shown.out());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "--clip-gamma 0.5,--clip-gamma: --clip-rule flat has no such setting",
+    "--clip-rule per-layer --clip-quantile 0.5,--clip-quantile: --clip-rule per-layer has no such setting",
+    "--clip-rule automatic --clip-rate 0.5,--clip-rate: --clip-rule automatic has no such setting",
+    "--clip-rule automatic --clip-gamma 0,gamma is 0.0",
+    "--clip-rule quantile --clip-quantile 1.5,quantile is 1.5",
+    "--clip-rule quantile --clip-count-noise 0.01,leaves no noise to the sum",
+    "--clip-rule layers,none of flat"
+  })
+  void aClipRuleThatCannotBeIsOneLine(String options, String message) {
+    CommandLineRun run = run("train", sound(options.split(" ")));
+    assertEquals(ExitCode.BAD_INPUT, run.exitCode(), run.out());
+    assertTrue(run.err().contains(message), run.err());
+    assertEquals(1, run.err().lines().count(), run.err());
+    assertFalse(Files.exists(setting.state()), "nothing is paid");
+  }
+
   /** A model of its own, which is sampled from without another and carries its statement. */
   @Test
   void allWeightsAreAModel() throws IOException {

@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.SequencedMap;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -78,6 +79,34 @@ final class LedgerCodec {
 
   private static SequencedMap<String, Object> runStart(RunStart r) {
     MechanismSpec s = r.spec();
+    SequencedMap<String, Object> fields = mechanism(r, s);
+    clipRule(s.clipRule()).forEach(fields::put);
+    fields.put("rows", r.terms().rows());
+    fields.put("waivers", waivers(r.terms().waivers()));
+    return fields;
+  }
+
+  /** Flat clipping goes without saying, as in lines from before there was another. */
+  private static SequencedMap<String, Object> clipRule(ClipRule rule) {
+    return switch (rule) {
+      case ClipRule.Flat _ -> map();
+      case ClipRule.PerLayer _ -> map("clipRule", rule.id());
+      case ClipRule.Automatic automatic ->
+          map("clipRule", rule.id(), "clipGamma", hex(automatic.gamma()));
+      case ClipRule.Quantile quantile ->
+          map(
+              "clipRule",
+              rule.id(),
+              "clipQuantile",
+              hex(quantile.quantile()),
+              "clipRate",
+              hex(quantile.rate()),
+              "countNoise",
+              hex(quantile.countNoise().getAsDouble()));
+    };
+  }
+
+  private static SequencedMap<String, Object> mechanism(RunStart r, MechanismSpec s) {
     return map(
         "type", "runStart",
         "run", r.run(),
@@ -93,9 +122,7 @@ final class LedgerCodec {
         "expectedBatch", s.expectedBatch(),
         "unit", s.unit().name(),
         "recordsPerUser", (long) s.recordsPerUser(),
-        "nonPrivate", bit(s.nonPrivate()),
-        "rows", r.terms().rows(),
-        "waivers", waivers(r.terms().waivers()));
+        "nonPrivate", bit(s.nonPrivate()));
   }
 
   private static String waivers(Set<Waiver> waivers) {
@@ -186,7 +213,8 @@ final class LedgerCodec {
               integer("expectedBatch"),
               ProtectedUnit.valueOf(text("unit")),
               Math.toIntExact(integer("recordsPerUser")),
-              bit("nonPrivate"));
+              bit("nonPrivate"),
+              clipRule());
       String run = digits("run", 16);
       Optional<String> first = Optional.of(digits("first", 16)).filter(name -> !name.equals(run));
       return new RunStart(
@@ -194,6 +222,20 @@ final class LedgerCodec {
           digits("key", 16),
           bit("insecure"),
           new RunTerms(spec, text("rows"), waivers(), first));
+    }
+
+    private ClipRule clipRule() {
+      if (!fields.containsKey("clipRule")) {
+        return new ClipRule.Flat();
+      }
+      return switch (text("clipRule")) {
+        case "per-layer" -> new ClipRule.PerLayer();
+        case "automatic" -> new ClipRule.Automatic(real("clipGamma"));
+        case "quantile" ->
+            new ClipRule.Quantile(
+                real("clipQuantile"), real("clipRate"), OptionalDouble.of(real("countNoise")));
+        default -> throw new IllegalArgumentException("unknown clip rule");
+      };
     }
 
     private Set<Waiver> waivers() {

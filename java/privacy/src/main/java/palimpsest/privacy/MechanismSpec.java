@@ -19,9 +19,10 @@ import java.util.Objects;
  *
  * @param relation which data sets count as neighbours
  * @param noiseMultiplier standard deviation of the noise over the clip norm C, under both
- *     relations; positive and finite, or 0 when {@code nonPrivate}
- * @param clipNorm bound C of the L2 norm of one record's gradient; positive; finite unless {@code
- *     nonPrivate}
+ *     relations, by which a step is priced; positive and finite, or 0 when {@code nonPrivate}. The
+ *     noise that the sum has is {@link #sumNoiseMultiplier}
+ * @param clipNorm bound C of the L2 norm of one record's gradient, of the first step where the rule
+ *     moves it; positive; finite unless {@code nonPrivate}
  * @param samplingThreshold inclusion threshold as an unsigned 64-bit integer, 0 standing for 2^64
  * @param steps number of noisy updates, at least 1; an integer of the configuration, never derived
  *     from a rate
@@ -34,6 +35,7 @@ import java.util.Objects;
  *     most {@link #MOST_RECORDS_PER_USER} when it is a user, whose surplus records were dropped by
  *     a rule that does not look at the data
  * @param nonPrivate true only for a run without noise
+ * @param clipRule how gradients are clipped; one that counts records has its noise settled
  */
 public record MechanismSpec(
     NeighbouringRelation relation,
@@ -45,7 +47,8 @@ public record MechanismSpec(
     long expectedBatch,
     ProtectedUnit unit,
     int recordsPerUser,
-    boolean nonPrivate) {
+    boolean nonPrivate,
+    ClipRule clipRule) {
   /** The price of more takes minutes, and no noise that trains a model protects so many. */
   public static final int MOST_RECORDS_PER_USER = 1000;
 
@@ -56,6 +59,7 @@ public record MechanismSpec(
   public MechanismSpec {
     Objects.requireNonNull(relation, "relation");
     Objects.requireNonNull(unit, "unit");
+    Objects.requireNonNull(clipRule, "clipRule");
     if (nonPrivate) {
       require(noiseMultiplier == 0, "noise multiplier", noiseMultiplier, "0 in a non-private run");
       require(clipNorm > 0, "clip norm", clipNorm, "positive");
@@ -84,11 +88,27 @@ public record MechanismSpec(
         "records per user",
         recordsPerUser,
         "1 when the protected unit is a record");
+    if (clipRule instanceof ClipRule.Quantile rule) {
+      requireCount(rule, noiseMultiplier, clipNorm, nonPrivate);
+    }
+  }
+
+  private static void requireCount(
+      ClipRule.Quantile rule, double noiseMultiplier, double clipNorm, boolean nonPrivate) {
+    require(rule.countNoise().isPresent(), "count noise", "not settled", "settled");
+    require(
+        clipNorm >= ClipRule.Quantile.MIN_NORM && clipNorm <= ClipRule.Quantile.MAX_NORM,
+        "clip norm",
+        clipNorm,
+        ClipRule.Quantile.MIN_NORM + " to " + ClipRule.Quantile.MAX_NORM + " where it moves");
+    if (!nonPrivate) {
+      rule.sumNoise(noiseMultiplier);
+    }
   }
 
   /**
-   * A private run at record level whose sampling rate is expectedBatch / sizeBound, rounded down to
-   * a multiple of 2^-64.
+   * A private run at record level, with flat clipping, whose sampling rate is expectedBatch /
+   * sizeBound, rounded down to a multiple of 2^-64.
    *
    * @param sizeBound public nominal size of the data set, at least {@code expectedBatch}
    */
@@ -110,7 +130,8 @@ public record MechanismSpec(
         expectedBatch,
         ProtectedUnit.RECORD,
         1,
-        false);
+        false,
+        new ClipRule.Flat());
   }
 
   /**
@@ -134,7 +155,8 @@ public record MechanismSpec(
         expectedBatch,
         ProtectedUnit.RECORD,
         1,
-        true);
+        true,
+        new ClipRule.Flat());
   }
 
   /**
@@ -180,24 +202,39 @@ public record MechanismSpec(
     return Math.scalb((double) kept, drop - 64);
   }
 
+  /**
+   * Standard deviation of the noise on the sum of gradients over the clip norm: the noise
+   * multiplier, or more where a count takes part of what a step costs.
+   */
+  public double sumNoiseMultiplier() {
+    return clipRule instanceof ClipRule.Quantile rule && !nonPrivate
+        ? rule.sumNoise(noiseMultiplier)
+        : noiseMultiplier;
+  }
+
+  /** The same run, at the same price, with another rule of clipping. */
+  public MechanismSpec withClipRule(ClipRule other) {
+    return copy(noiseMultiplier, steps, unit, recordsPerUser, nonPrivate, other);
+  }
+
   /** The same run with another noise multiplier. */
   public MechanismSpec withNoiseMultiplier(double other) {
-    return copy(other, steps, unit, recordsPerUser, nonPrivate);
+    return copy(other, steps, unit, recordsPerUser, nonPrivate, clipRule);
   }
 
   /** The same run with another number of steps. */
   public MechanismSpec withSteps(int other) {
-    return copy(noiseMultiplier, other, unit, recordsPerUser, nonPrivate);
+    return copy(noiseMultiplier, other, unit, recordsPerUser, nonPrivate, clipRule);
   }
 
   /** The same run protecting another unit, which owns at most {@code otherRecords} records. */
   public MechanismSpec withUnit(ProtectedUnit otherUnit, int otherRecords) {
-    return copy(noiseMultiplier, steps, otherUnit, otherRecords, nonPrivate);
+    return copy(noiseMultiplier, steps, otherUnit, otherRecords, nonPrivate, clipRule);
   }
 
   /** What a run is whose noise somebody may know. */
   MechanismSpec withoutNoise() {
-    return copy(0, steps, unit, recordsPerUser, true);
+    return copy(0, steps, unit, recordsPerUser, true, clipRule);
   }
 
   private MechanismSpec copy(
@@ -205,7 +242,8 @@ public record MechanismSpec(
       int steps,
       ProtectedUnit unit,
       int recordsPerUser,
-      boolean nonPrivate) {
+      boolean nonPrivate,
+      ClipRule clipRule) {
     return new MechanismSpec(
         relation,
         noiseMultiplier,
@@ -216,7 +254,8 @@ public record MechanismSpec(
         expectedBatch,
         unit,
         recordsPerUser,
-        nonPrivate);
+        nonPrivate,
+        clipRule);
   }
 
   private static boolean isPositiveFinite(double value) {

@@ -20,7 +20,9 @@ public enum Purpose {
   /** The block whose hash names a key in the ledger. */
   FINGERPRINT(7),
   /** The key of the next step, which replaces the present one. */
-  NEXT_KEY(8);
+  NEXT_KEY(8),
+  /** Noise on the count of records within the clip norm. */
+  CLIP_COUNT(9);
 
   private final int word;
 

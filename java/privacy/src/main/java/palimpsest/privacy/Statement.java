@@ -177,14 +177,23 @@ public record Statement(
                     + ")")
             + "; who took part stays secret.");
     lines.add("Steps: " + stepsPaid + " of " + spec.steps() + " planned.");
+    boolean moves = spec.clipRule() instanceof ClipRule.Quantile;
     lines.add(
         "Clipping: the contribution of each record is bounded by "
+            + (moves ? "C, at the first step " : "")
             + plain(spec.clipNorm())
             + ", verified in exact integer arithmetic.");
+    lines.add("Clip rule: " + spec.clipRule().words() + ".");
     lines.add(
         "Noise: Gaussian, rounded to the grid exactly, "
-            + plain(spec.noiseMultiplier())
-            + " times the bound; sums are divided by the fixed expected batch of "
+            + plain(spec.sumNoiseMultiplier())
+            + " times the bound"
+            + (moves
+                ? ", which with the count costs what "
+                    + plain(spec.noiseMultiplier())
+                    + " alone does"
+                : "")
+            + "; sums are divided by the fixed expected batch of "
             + spec.expectedBatch()
             + ".");
     labelCounts.map(Statement::countsInWords).ifPresent(lines::add);
@@ -298,6 +307,9 @@ public record Statement(
     content.put("stepsPlanned", spec.steps());
     content.put("noiseMultiplier", spec.noiseMultiplier());
     content.put("clipNorm", number(spec.clipNorm()));
+    content.put("clipRule", spec.clipRule().id());
+    content.put("clipRuleInWords", spec.clipRule().words());
+    content.put("sumNoiseMultiplier", spec.sumNoiseMultiplier());
     content.put("expectedBatch", spec.expectedBatch());
     content.put("labelNoise", labelCounts.<Object>map(LabelCounts::noise).orElse("none"));
     content.put("insecureKey", insecureKey);

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.OptionalDouble;
 import java.util.stream.Collectors;
 import palimpsest.testing.FuzzFormat;
 import palimpsest.testing.FuzzTests;
@@ -27,12 +28,21 @@ class LedgerFuzzTest extends FuzzTests {
           new LedgerRecord.Cap(8, 1e-6),
           new LedgerRecord.FileSeen(CODE),
           new LedgerRecord.RunStart(RUN, KEY, false, RunTerms.of(SPEC)),
+          start("1", new ClipRule.PerLayer()),
+          start("2", new ClipRule.Automatic(0.01)),
+          start("3", new ClipRule.Quantile(0.5, 0.2, OptionalDouble.of(20))),
           new LedgerRecord.Step(RUN, 0),
           new LedgerRecord.Step(RUN, 1),
           new LedgerRecord.RunEnd(RUN),
           new LedgerRecord.Repair(17),
           new LedgerRecord.Release(RUN, WHAT, new PrivacyEvent.Gaussian(0.7, 2)),
           new LedgerRecord.Release(RUN, "size", new PrivacyEvent.DiscreteLaplace(0.01, 1)));
+
+  /** Of a run that clips otherwise. */
+  private static LedgerRecord start(String digit, ClipRule rule) {
+    return new LedgerRecord.RunStart(
+        digit.repeat(16), digit.repeat(16), false, RunTerms.of(SPEC.withClipRule(rule)));
+  }
 
   private final Path state;
   private final LedgerStore store;

@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ExecutorService;
@@ -98,7 +99,8 @@ class LedgerTest {
             11,
             ProtectedUnit.USER,
             4,
-            false);
+            false,
+            new ClipRule.Flat());
     List<LedgerRecord> written;
     try (Ledger ledger =
         Ledger.create(state, NAME, ProtectedUnit.USER, NeighbouringRelation.REPLACE_ONE)) {
@@ -197,6 +199,15 @@ class LedgerTest {
       assertSays(
           "with the mechanism that it began with",
           () -> ledger.startRun(rest(quieter, name), List.of(), second));
+      for (ClipRule other :
+          List.of(
+              new ClipRule.PerLayer(),
+              new ClipRule.Automatic(0.01),
+              new ClipRule.Quantile(0.5, 0.2, OptionalDouble.of(20)))) {
+        assertSays(
+            "with the mechanism that it began with",
+            () -> ledger.startRun(rest(spec(3).withClipRule(other), name), List.of(), second));
+      }
       assertThrows(
           PrivacyBudgetException.class,
           () -> ledger.startRun(rest(spec(4), name), List.of(), second));

@@ -25,7 +25,17 @@ class MechanismSpecTest {
   private static MechanismSpec spec(
       double noise, double clip, long threshold, int steps, double delta) {
     return new MechanismSpec(
-        ADD_REMOVE, noise, clip, threshold, steps, delta, 64, RECORD, 1, false);
+        ADD_REMOVE,
+        noise,
+        clip,
+        threshold,
+        steps,
+        delta,
+        64,
+        RECORD,
+        1,
+        false,
+        new ClipRule.Flat());
   }
 
   @Property(tries = 2000)
@@ -115,7 +125,9 @@ class MechanismSpecTest {
     assertThrows(IllegalArgumentException.class, () -> MechanismSpec.thresholdFor(11, 10));
     assertThrows(
         IllegalArgumentException.class,
-        () -> new MechanismSpec(ADD_REMOVE, 1, 1, 5, 1, 1e-6, 0, RECORD, 1, false));
+        () ->
+            new MechanismSpec(
+                ADD_REMOVE, 1, 1, 5, 1, 1e-6, 0, RECORD, 1, false, new ClipRule.Flat()));
   }
 
   /** A person with one record is a person still: what is protected follows from no number. */

@@ -24,7 +24,8 @@ class PoissonSamplerTest {
         10,
         ProtectedUnit.RECORD,
         1,
-        false);
+        false,
+        new ClipRule.Flat());
   }
 
   private PoissonSampler sampler(long expectedBatch, long sizeBound) {

@@ -20,6 +20,16 @@ final class Settings {
             .setScale(0, RoundingMode.CEILING)
             .toBigInteger();
     return new MechanismSpec(
-        relation, sigma, 1, threshold.longValue(), steps, delta, 1, ProtectedUnit.RECORD, 1, false);
+        relation,
+        sigma,
+        1,
+        threshold.longValue(),
+        steps,
+        delta,
+        1,
+        ProtectedUnit.RECORD,
+        1,
+        false,
+        new ClipRule.Flat());
   }
 }

@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
@@ -65,6 +66,31 @@ class StatementTest {
             HEAD.hash())) {
       assertTrue(text.contains(needed), "missing: " + needed + "\n" + text);
     }
+  }
+
+  /** Which rule, and with the one that counts, what that took from the sum. */
+  @Test
+  void saysHowItWasClipped() {
+    assertTrue(statement(spec(), false, Set.of()).text().contains("- Clip rule: flat: the whole"));
+    for (ClipRule rule : List.of(new ClipRule.PerLayer(), new ClipRule.Automatic(0.25))) {
+      Statement statement = statement(spec().withClipRule(rule), false, Set.of());
+      assertTrue(statement.text().contains("- Clip rule: " + rule.words() + ".\n"));
+      assertEquals(rule.id(), statement.content().get("clipRule"));
+      assertEquals(1.25, statement.content().get("sumNoiseMultiplier"));
+    }
+    ClipRule counts = new ClipRule.Quantile(0.5, 0.2, OptionalDouble.of(1.25));
+    Statement statement = statement(spec().withClipRule(counts), false, Set.of());
+    for (String needed :
+        List.of(
+            "bounded by C, at the first step 0.1,",
+            "the count has noise of 1.25 records and is charged.",
+            "1.443 times the bound, which with the count costs what 1.25 alone does")) {
+      assertTrue(statement.text().contains(needed), needed + "\n" + statement.text());
+    }
+    assertEquals(1.25, statement.content().get("noiseMultiplier"));
+    assertEquals(
+        1.25 / Math.sqrt(0.75), (double) statement.content().get("sumNoiseMultiplier"), 1e-12);
+    assertEquals(counts.words(), statement.content().get("clipRuleInWords"));
   }
 
   /** The account was priced at the exact delta: a smaller one must not be printed. */
@@ -297,7 +323,7 @@ class StatementTest {
       assertEquals("record", json.get("unit").asText());
       assertEquals(1.2e-5, json.get("delta").asDouble());
       assertEquals("153722867280912930", json.get("samplingThreshold").asText());
-      assertEquals(28, json.size());
+      assertEquals(31, json.size());
     }
   }
 }

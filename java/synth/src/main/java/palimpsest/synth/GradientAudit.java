@@ -8,6 +8,7 @@ import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.train.Example;
 import palimpsest.engine.train.VectorSum;
 import palimpsest.privacy.Accountant;
+import palimpsest.privacy.ClipRule;
 import palimpsest.privacy.MechanismSpec;
 import palimpsest.privacy.NeighbouringRelation;
 import palimpsest.privacy.ProtectedUnit;
@@ -59,9 +60,10 @@ public final class GradientAudit {
   public GradientAudit(MechanismSpec claim) {
     if (claim.nonPrivate()
         || claim.relation() != NeighbouringRelation.ADD_REMOVE
-        || claim.unit() != ProtectedUnit.RECORD) {
+        || claim.unit() != ProtectedUnit.RECORD
+        || !(claim.clipRule() instanceof ClipRule.Flat)) {
       throw new IllegalArgumentException(
-          "audit: the claim must be about adding or removing one record, with noise");
+          "audit: the claim must be about adding or removing one record, with noise and flat clipping");
     }
     this.claim = claim;
     claimed = Accountant.of(claim).epsilon(claim.delta()).upper();

@@ -2,6 +2,7 @@ package palimpsest.synth;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalDouble;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
 import palimpsest.engine.kernel.Kernels;
@@ -12,11 +13,15 @@ import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.BatchGradient;
 import palimpsest.engine.train.ClippedSum;
+import palimpsest.engine.train.Clipping;
 import palimpsest.engine.train.Example;
 import palimpsest.engine.train.ExampleGradients;
+import palimpsest.privacy.ClipRule;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.MechanismSpec;
+import palimpsest.privacy.NoiseStream;
 import palimpsest.privacy.PoissonSampler;
+import palimpsest.privacy.Purpose;
 import palimpsest.privacy.SecretKey;
 
 /**
@@ -27,7 +32,9 @@ import palimpsest.privacy.SecretKey;
  * <p>A step is: pay; draw a Poisson subset of whole examples; clip each example's gradient into
  * integers of norm at most C and sum them; add rounded Gaussian integers of standard deviation
  * sigma C; divide by the fixed expected batch; update. An empty draw is a step like any other
- * (DP-SGD, Abadi et al. 2016, with the integer mechanism of docs/privacy.md).
+ * (DP-SGD, Abadi et al. 2016, with the integer mechanism of docs/privacy.md). Where C follows a
+ * quantile of the norms, a step also counts those of the draw that are within C, with noise, and C
+ * of the next step follows from that.
  */
 final class PrivateTraining implements AutoCloseable {
   /** What is made of a step's noisy sum: post-processing, whatever it does. */
@@ -42,8 +49,12 @@ final class PrivateTraining implements AutoCloseable {
      */
     void apply(Tensor sums, long first, double scale, long step);
 
-    /** Called when all pieces of a step have been taken. */
-    default void end() {}
+    /**
+     * Called when all pieces of a step have been taken.
+     *
+     * @param clipNorm C of the next step
+     */
+    default void end(double clipNorm) {}
   }
 
   private final Kernels kernels;
@@ -102,7 +113,13 @@ final class PrivateTraining implements AutoCloseable {
             mechanism,
             execution.workers(),
             arena ->
-                ClippedSum.of(decoder, state.tuned, mechanism.clipNorm(), tuning.gridBits(), arena),
+                ClippedSum.of(
+                    decoder,
+                    state.tuned,
+                    clipping(mechanism.clipRule()),
+                    mechanism.clipNorm(),
+                    tuning.gridBits(),
+                    arena),
             arena ->
                 ExampleGradients.of(
                     decoder, state.tuned, execution.groupRows(), execution.groupExamples(), arena),
@@ -118,17 +135,28 @@ final class PrivateTraining implements AutoCloseable {
               }
 
               @Override
-              public void end() {
+              public void end(double clipNorm) {
+                state.clipNorm = OptionalDouble.of(clipNorm);
                 state.end();
               }
             });
     try {
+      training.sum.clipTo(state.clipNorm(mechanism));
       training.gradient.rehearse(Math.min(execution.groupRows(), decoder.maxPositions()));
     } catch (RuntimeException e) {
       training.close();
       throw e;
     }
     return training;
+  }
+
+  /** What the rule does to an example's gradient. */
+  private static Clipping clipping(ClipRule rule) {
+    return switch (rule) {
+      case ClipRule.Flat _, ClipRule.Quantile _ -> new Clipping.Flat();
+      case ClipRule.PerLayer _ -> new Clipping.PerLayer();
+      case ClipRule.Automatic automatic -> new Clipping.Automatic(automatic.gamma());
+    };
   }
 
   /**
@@ -150,6 +178,7 @@ final class PrivateTraining implements AutoCloseable {
       LongConsumer progress) {
     PoissonSampler sampler = new PoissonSampler(key, mechanism);
     NoisyUpdate noisy = new NoisyUpdate(kernels, workers, key);
+    NoiseStream countNoise = new NoiseStream(key, Purpose.CLIP_COUNT);
     for (long step = firstStep; step <= mechanism.steps(); step++) {
       run.step(step);
       List<Example> batch = new ArrayList<>();
@@ -157,20 +186,34 @@ final class PrivateTraining implements AutoCloseable {
         batch.add(examples.get(i));
       }
       gradient.accumulate(batch);
-      addNoiseAndUpdate(noisy, step);
+      addNoiseAndUpdate(noisy, step, nextClipNorm(countNoise, step));
       key.advance(step);
       save.run();
       progress.accept(step);
     }
   }
 
+  /**
+   * C of the next step: by the quantile rule a function of this one's noisy count, else the same.
+   */
+  private double nextClipNorm(NoiseStream noise, long step) {
+    if (!(mechanism.clipRule() instanceof ClipRule.Quantile rule)) {
+      return sum.clipNorm();
+    }
+    long balance = sum.balance();
+    if (!mechanism.nonPrivate()) {
+      balance += noise.exact(0, step, rule.balanceNoise());
+    }
+    return rule.next(sum.clipNorm(), balance, mechanism.expectedBatch());
+  }
+
   /** Rounded Gaussian integers of standard deviation sigma C, and the update. */
-  private void addNoiseAndUpdate(NoisyUpdate noisy, long step) {
-    double sigma = mechanism.nonPrivate() ? 0 : mechanism.noiseMultiplier() * sum.sensitivity();
+  private void addNoiseAndUpdate(NoisyUpdate noisy, long step, double nextClipNorm) {
+    double sigma = mechanism.nonPrivate() ? 0 : mechanism.sumNoiseMultiplier() * sum.sensitivity();
     double scale = sum.gridStep() / mechanism.expectedBatch();
     noisy.run(sum.sums(), sigma, step, (sums, first) -> update.apply(sums, first, scale, step));
-    update.end();
-    sum.clear();
+    update.end(nextClipNorm);
+    sum.clipTo(nextClipNorm);
   }
 
   @Override

@@ -7,6 +7,7 @@ import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.TuningMethod;
 import palimpsest.privacy.Accountant;
 import palimpsest.privacy.Calibration;
+import palimpsest.privacy.ClipRule;
 import palimpsest.privacy.EpsilonBracket;
 import palimpsest.privacy.MechanismSpec;
 import palimpsest.privacy.PrivacyEvent;
@@ -21,6 +22,8 @@ import palimpsest.privacy.PrivacyEvent;
  *       token, 6 with all weights, at the expected length, by default half of the longest;
  *   <li>expected batch 4 sqrt(E), steps E / batch: the noise of an average falls with the batch,
  *       the optimizer needs some steps; without noise, batches of 32;
+ *   <li>noise on the count of the quantile rule: a twentieth of the expected batch, and at least
+ *       twice the noise multiplier, so that the sum's noise grows by less than 4 %;
  *   <li>C = 1, AdamW at a rate by method (2e-3 for adapters, 2e-2 for a soft prompt, 5e-3 for bias
  *       vectors, 1e-4 for all weights) after a warm-up of an eighth of the steps, falling to a
  *       tenth.
@@ -153,12 +156,12 @@ public record RunPlan(
    */
   private static int narrowGridBits(MechanismSpec mechanism) {
     double batch = mechanism.expectedBatch() + 6 * Math.sqrt(mechanism.expectedBatch());
-    double noise = mechanism.nonPrivate() ? 0 : 10 * mechanism.noiseMultiplier();
+    double noise = mechanism.nonPrivate() ? 0 : 10 * mechanism.sumNoiseMultiplier();
     int bits = 31 - Math.getExponent(2 * (batch + noise));
     if (bits < MIN_GRID_BITS) {
       throw new IllegalArgumentException(
           "an expected batch of %d with noise of %.3g clip norms is too large for tuning all weights"
-              .formatted(mechanism.expectedBatch(), mechanism.noiseMultiplier()));
+              .formatted(mechanism.expectedBatch(), mechanism.sumNoiseMultiplier()));
     }
     return Math.min(GRID_BITS, bits);
   }
@@ -182,7 +185,8 @@ public record RunPlan(
               settings.sizeBound(),
               steps,
               settings.delta())
-          .withUnit(goal.unit(), goal.recordsPerUser());
+          .withUnit(goal.unit(), goal.recordsPerUser())
+          .withClipRule(settled(settings.clipRule()));
     }
     MechanismSpec unit =
         MechanismSpec.of(
@@ -196,7 +200,9 @@ public record RunPlan(
             .withUnit(goal.unit(), goal.recordsPerUser());
     MechanismSpec calibrated =
         Calibration.calibrate(unit, releases(unit, settings.labelNoise()), goal.epsilon());
-    if (calibrated.noiseMultiplier() > MAX_NOISE_MULTIPLIER) {
+    double count = Math.max(batch / 20.0, 2 * calibrated.noiseMultiplier());
+    MechanismSpec mechanism = calibrated.withClipRule(settled(settings.clipRule(), count));
+    if (mechanism.sumNoiseMultiplier() > MAX_NOISE_MULTIPLIER) {
       throw new IllegalArgumentException(
           "epsilon "
               + goal.epsilon()
@@ -204,6 +210,26 @@ public record RunPlan(
               + MAX_NOISE_MULTIPLIER
               + " clip norms, which leaves nothing to learn; raise it");
     }
-    return calibrated;
+    return mechanism;
+  }
+
+  /** The rule of a run without noise: a count has none either. */
+  private static ClipRule settled(ClipRule rule) {
+    if (rule instanceof ClipRule.Quantile quantile && quantile.countNoise().isPresent()) {
+      throw new IllegalArgumentException(
+          "a run without noise has none on its counts; leave it out");
+    }
+    return settled(rule, 0);
+  }
+
+  /**
+   * The rule with the noise of its count, if it counts.
+   *
+   * @param countNoise in records, where the owner gave none
+   */
+  private static ClipRule settled(ClipRule rule, double countNoise) {
+    return rule instanceof ClipRule.Quantile quantile
+        ? quantile.settled(quantile.countNoise().orElse(countNoise))
+        : rule;
   }
 }

@@ -5,6 +5,7 @@ import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import palimpsest.engine.model.TuningMethod;
+import palimpsest.privacy.ClipRule;
 import palimpsest.privacy.NeighbouringRelation;
 import palimpsest.privacy.ProtectedUnit;
 
@@ -20,11 +21,13 @@ import palimpsest.privacy.ProtectedUnit;
  * @param expectedTokens public guess of a record's mean length, prefix included; empty: half of the
  *     longest
  * @param time how long training may take on a machine of two ordinary cores
- * @param clipNorm C
+ * @param clipNorm C, that of the first step where the rule moves it
  * @param method which parameters are trained, and its own settings
  * @param labelNoise standard deviation, in records, of the noise on the number of records of each
  *     label, if that is to be released, so that synthetic labels have the shares of the private
  *     ones
+ * @param clipRule how gradients are clipped; where it counts records and the noise of that is left
+ *     empty, the plan settles it
  */
 public record RunSettings(
     Goal goal,
@@ -37,7 +40,36 @@ public record RunSettings(
     OptionalLong expectedBatch,
     OptionalInt steps,
     OptionalDouble learningRate,
-    OptionalDouble labelNoise) {
+    OptionalDouble labelNoise,
+    ClipRule clipRule) {
+
+  /** With flat clipping. */
+  public RunSettings(
+      Goal goal,
+      long sizeBound,
+      int maxTokens,
+      OptionalInt expectedTokens,
+      Duration time,
+      double clipNorm,
+      TuningMethod method,
+      OptionalLong expectedBatch,
+      OptionalInt steps,
+      OptionalDouble learningRate,
+      OptionalDouble labelNoise) {
+    this(
+        goal,
+        sizeBound,
+        maxTokens,
+        expectedTokens,
+        time,
+        clipNorm,
+        method,
+        expectedBatch,
+        steps,
+        learningRate,
+        labelNoise,
+        new ClipRule.Flat());
+  }
 
   /**
    * What is to be guaranteed.
@@ -83,9 +115,9 @@ public record RunSettings(
   private static final Duration MAX_TIME = Duration.ofDays(366);
 
   /** Clip norms outside this range leave float arithmetic no room and have no use. */
-  private static final double MIN_CLIP_NORM = 1e-6;
+  private static final double MIN_CLIP_NORM = ClipRule.Quantile.MIN_NORM;
 
-  private static final double MAX_CLIP_NORM = 1e6;
+  private static final double MAX_CLIP_NORM = ClipRule.Quantile.MAX_NORM;
 
   private static final double MIN_LABEL_NOISE = 0.1;
   private static final double MAX_LABEL_NOISE = 1e9;
@@ -146,6 +178,23 @@ public record RunSettings(
               + largest
               + ", the smaller of 0.01 and 1 / size bound");
     }
+  }
+
+  /** The same with another rule of clipping. */
+  public RunSettings withClipRule(ClipRule other) {
+    return new RunSettings(
+        goal,
+        sizeBound,
+        maxTokens,
+        expectedTokens,
+        time,
+        clipNorm,
+        method,
+        expectedBatch,
+        steps,
+        learningRate,
+        labelNoise,
+        other);
   }
 
   /** Target epsilon over that many records, everything else by default. */

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.OptionalDouble;
 import java.util.SequencedMap;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.Optimizer;
@@ -14,12 +15,14 @@ import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.weights.ModelFileException;
 import palimpsest.engine.weights.Safetensors;
 import palimpsest.engine.weights.SafetensorsWriter;
+import palimpsest.privacy.ClipRule;
+import palimpsest.privacy.MechanismSpec;
 import palimpsest.synth.text.InputException;
 
 /**
- * What training goes on from: the trained parameters, the optimizer's moments and the number of
- * updates made. In private training all of it follows from noisy sums alone. Neither batches nor
- * keys nor sums are ever part of it.
+ * What training goes on from: the trained parameters, the optimizer's moments, the number of
+ * updates made and, of private training, the clip norm. In private training all of it follows from
+ * noisy sums alone. Neither batches nor keys nor sums are ever part of it.
  */
 final class TrainingState {
   private static final String PARAMETERS = "parameters";
@@ -27,11 +30,15 @@ final class TrainingState {
   private static final String SECOND_MOMENT = "second_moment";
   private static final String UPDATES = "updates";
   private static final String RUN = "run";
+  private static final String CLIP_NORM = "clip_norm";
 
   final Trainable tuned;
   final Tensor firstMoment;
   final Tensor secondMoment;
   long updates;
+
+  /** C of the next step, once a private step has been made: noisy counts may have moved it. */
+  OptionalDouble clipNorm = OptionalDouble.empty();
 
   TrainingState(Trainable tuned, Kernels kernels, TensorArena arena) {
     this.tuned = tuned;
@@ -75,7 +82,11 @@ final class TrainingState {
     tensors.put(PARAMETERS, tuned.parameters());
     tensors.put(FIRST_MOMENT, firstMoment);
     tensors.put(SECOND_MOMENT, secondMoment);
-    SafetensorsWriter.write(file, tensors, Map.of(UPDATES, Long.toString(updates), RUN, run));
+    Map<String, String> metadata = new LinkedHashMap<>();
+    metadata.put(UPDATES, Long.toString(updates));
+    metadata.put(RUN, run);
+    clipNorm.ifPresent(norm -> metadata.put(CLIP_NORM, Double.toHexString(norm)));
+    SafetensorsWriter.write(file, tensors, metadata);
   }
 
   /**
@@ -96,6 +107,7 @@ final class TrainingState {
         throw new InputException(
             "the training state is not the one that the ledger paid for; forget the run with --discard");
       }
+      clipNorm = clipNorm(saved.metadata().get(CLIP_NORM));
       copy(saved, PARAMETERS, tuned.parameters());
       copy(saved, FIRST_MOMENT, firstMoment);
       copy(saved, SECOND_MOMENT, secondMoment);
@@ -104,6 +116,29 @@ final class TrainingState {
       throw damaged();
     }
     tuned.pack();
+  }
+
+  private static OptionalDouble clipNorm(String text) {
+    return text == null ? OptionalDouble.empty() : OptionalDouble.of(Double.parseDouble(text));
+  }
+
+  /**
+   * C of the next step: the mechanism's, unless its rule moves it and a step has been made.
+   *
+   * @throws InputException if it is lost, or not one that the rule can lead to
+   */
+  double clipNorm(MechanismSpec mechanism) {
+    double norm = clipNorm.orElse(mechanism.clipNorm());
+    boolean possible =
+        mechanism.clipRule() instanceof ClipRule.Quantile
+            ? (updates == 0 || clipNorm.isPresent())
+                && norm >= ClipRule.Quantile.MIN_NORM
+                && norm <= ClipRule.Quantile.MAX_NORM
+            : norm == mechanism.clipNorm();
+    if (!possible) {
+      throw damaged();
+    }
+    return norm;
   }
 
   private static void copy(Safetensors saved, String name, Tensor to) {

@@ -2,6 +2,7 @@ package palimpsest.synth;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -12,10 +13,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -38,6 +41,7 @@ import palimpsest.engine.train.ClippedSum;
 import palimpsest.engine.train.Example;
 import palimpsest.engine.train.ExampleGradients;
 import palimpsest.engine.train.VectorSum;
+import palimpsest.privacy.ClipRule;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
 import palimpsest.privacy.MechanismSpec;
@@ -45,7 +49,9 @@ import palimpsest.privacy.NeighbouringRelation;
 import palimpsest.privacy.NoiseStream;
 import palimpsest.privacy.PoissonSampler;
 import palimpsest.privacy.ProtectedUnit;
+import palimpsest.privacy.Purpose;
 import palimpsest.privacy.SecretKey;
+import palimpsest.synth.text.InputException;
 import palimpsest.testing.FullTests;
 
 /** The private step with a known key, which only tests can have. */
@@ -194,6 +200,272 @@ class PrivateTrainingTest {
             execution(2, 64, 64))) {
       trained.add(train(mechanism(1), tuning, examples(40), execution, () -> {}, update -> {}));
       assertArrayEquals(trained.getFirst(), trained.getLast(), execution.toString());
+    }
+  }
+
+  /** Rules besides flat clipping, which all other tests here have. */
+  static final List<ClipRule> RULES =
+      List.of(new ClipRule.PerLayer(), new ClipRule.Automatic(0.01), quantile(3));
+
+  private static ClipRule.Quantile quantile(double countNoise) {
+    return new ClipRule.Quantile(0.7, 0.9, OptionalDouble.of(countNoise));
+  }
+
+  static Stream<Arguments> methodsAndRules() {
+    return METHODS.stream()
+        .flatMap(method -> RULES.stream().map(rule -> Arguments.of(method, rule)));
+  }
+
+  private static TuningSpec tuning(TuningMethod method) {
+    return new TuningSpec(method, 1e-2, 1, 0.1, GRID_BITS);
+  }
+
+  @ParameterizedTest
+  @MethodSource("methodsAndRules")
+  void workersAndMicroBatchesChangeNoBitUnderAnyRule(TuningMethod method, ClipRule rule)
+      throws IOException {
+    List<double[]> trained = new ArrayList<>();
+    for (ExecutionSpec execution : List.of(execution(1, 64, 1), execution(2, 200, 7))) {
+      MechanismSpec mechanism = mechanism(1).withClipRule(rule);
+      trained.add(
+          train(mechanism, tuning(method), examples(40), execution, () -> {}, update -> {}));
+      assertArrayEquals(trained.getFirst(), trained.getLast(), execution.toString());
+    }
+  }
+
+  /** C of each step of a run that draws nobody: by the noise of the counts alone. */
+  @Test
+  @Tag("R27")
+  void countsOfEmptyDrawsAreNoiseOfTheirOwnStream() throws IOException {
+    MechanismSpec mechanism = rare().withClipRule(quantile(3));
+    List<Update> updates = new ArrayList<>();
+    train(mechanism, TUNING, examples(40), execution(1, 64, 1), () -> {}, updates::add);
+    double clipNorm = 0.5;
+    List<Double> path = new ArrayList<>();
+    for (Update update : updates) {
+      path.add(clipNorm);
+      assertEquals(clipNorm / (1 << GRID_BITS) / 3, update.scale(), "C of step " + update.number());
+      // The count costs its part: the sum has more noise than the step is priced by.
+      double sigma = 1 / Math.sqrt(1 / (1.5 * 1.5) - 1 / (6.0 * 6.0));
+      long[] noise = new long[update.sums().length];
+      try (SecretKey key = keyOf(update.number())) {
+        new NoiseStream(key).addTo(noise, 0, update.number(), sigma * (1L << GRID_BITS));
+      }
+      for (int i = 0; i < noise.length; i++) {
+        assertEquals(noise[i], update.sums()[i], 1, "of step " + update.number());
+      }
+      clipNorm =
+          Math.min(1e6, clipNorm * Math.exp(-0.9 * (0.5 + countNoise(update, 6) / 6.0 - 0.7)));
+    }
+    assertEquals(3, path.stream().distinct().count(), path.toString());
+  }
+
+  /** The noise of a step's count, of so many halves of a record. */
+  private static long countNoise(Update update, double sigma) {
+    long[] noise = new long[1];
+    try (SecretKey key = keyOf(update.number())) {
+      new NoiseStream(key, Purpose.CLIP_COUNT).addTo(noise, 0, update.number(), sigma);
+    }
+    return noise[0];
+  }
+
+  /**
+   * At a learning rate that vanishes every step meets the same weights, and so the same norms: what
+   * enters is clipped to the C of the step, and C moves by how many are within it, and the noise.
+   */
+  @ParameterizedTest
+  @FieldSource("METHODS")
+  void theClipNormFollowsNoisyCountsOfTheDraw(TuningMethod method) throws IOException {
+    TuningSpec still = new TuningSpec(method, 1e-60, 1, 0.1, GRID_BITS);
+    List<Example> examples = examples(40);
+    double start = medianNorm(method, examples);
+    ClipRule.Quantile rule = quantile(3);
+    MechanismSpec mechanism =
+        MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1, start, 15, 40, 4, 1e-3)
+            .withClipRule(rule);
+    List<Update> updates = new ArrayList<>();
+    train(mechanism, still, examples, execution(2, 200, 8), () -> {}, updates::add);
+    double clipNorm = start;
+    List<Long> noises = new ArrayList<>();
+    for (Update update : updates) {
+      String where = "step " + update.number();
+      assertEquals(clipNorm / (1 << GRID_BITS) / 15, update.scale(), where);
+      long[] expected = new long[update.sums().length];
+      try (SecretKey key = keyOf(update.number())) {
+        double sigma = mechanism.sumNoiseMultiplier() * (1L << GRID_BITS);
+        new NoiseStream(key).addTo(expected, 0, update.number(), sigma);
+      }
+      long balance = 0;
+      for (ClippedSum one : drawnAlone(method, mechanism, update.number(), examples, clipNorm)) {
+        balance += one.balance();
+        for (int i = 0; i < expected.length; i++) {
+          expected[i] += one.sums().getLong(i);
+        }
+      }
+      assertArrayEquals(expected, update.sums(), where);
+      long noise = countNoise(update, 6);
+      noises.add(noise);
+      clipNorm = clipNorm * StrictMath.exp(-0.9 * (0.5 + (balance + noise) / 30.0 - 0.7));
+    }
+    assertNotEquals(List.of(0L, 0L, 0L, 0L), noises, "counts have noise");
+  }
+
+  private final TensorArena kept = new TensorArena();
+
+  @AfterEach
+  void free() {
+    kept.close();
+  }
+
+  /** The sums of the records that the key draws in a step, each by itself. */
+  private List<ClippedSum> drawnAlone(
+      TuningMethod method, MechanismSpec mechanism, long step, List<Example> examples, double norm)
+      throws IOException {
+    int[] drawn;
+    try (SecretKey key = keyOf(step)) {
+      drawn = new PoissonSampler(key, mechanism).draw(step, examples.size());
+    }
+    List<Example> batch = Arrays.stream(drawn).mapToObj(examples::get).toList();
+    return alone(method, batch, norm);
+  }
+
+  private List<ClippedSum> alone(TuningMethod method, List<Example> examples, double norm)
+      throws IOException {
+    List<ClippedSum> sums = new ArrayList<>();
+    try (ModelFolder model = ModelFolder.open(new TinySetting(folder).model());
+        Kernels kernels = new CpuKernels(DType.F32);
+        TunedDecoder tuned = begin(model, kernels, method);
+        TensorArena arena = new TensorArena()) {
+      ExampleGradients gradients =
+          ExampleGradients.of(tuned.decoder(), tuned.tuned(), 64, 1, arena);
+      for (Example example : examples) {
+        ClippedSum one = ClippedSum.of(tuned.decoder(), tuned.tuned(), norm, GRID_BITS, kept);
+        gradients.group().clear();
+        gradients.group().add(example.tokens(), example.prefix());
+        gradients.accumulate(one);
+        sums.add(one);
+      }
+    }
+    return sums;
+  }
+
+  /** A norm that some of the gradients have at most, and others not. */
+  private double medianNorm(TuningMethod method, List<Example> examples) throws IOException {
+    double low = 1e-4;
+    double high = 1e4;
+    while (high / low > 1.01) {
+      double middle = Math.sqrt(low * high);
+      long balance =
+          alone(method, examples.subList(0, 9), middle).stream()
+              .mapToLong(ClippedSum::balance)
+              .sum();
+      if (balance > 0) {
+        high = middle;
+      } else {
+        low = middle;
+      }
+    }
+    return high;
+  }
+
+  /** Without noise the counts are exact. */
+  @Test
+  void withoutNoiseTheClipNormFollowsExactCounts() throws IOException {
+    MechanismSpec all =
+        MechanismSpec.nonPrivate(NeighbouringRelation.ADD_REMOVE, 1e-3, 40, 40, 3, 1e-3)
+            .withClipRule(quantile(0));
+    List<Update> updates = new ArrayList<>();
+    List<Example> examples = examples(40);
+    train(all, TUNING, examples, execution(1, 64, 1), () -> {}, updates::add);
+    // One of two tokens has a gradient at all; where there is none, its norm of 0 is within C.
+    long balance = alone(LORA, examples, 1e-3).stream().mapToLong(ClippedSum::balance).sum();
+    double second = 1e-3 * StrictMath.exp(-0.9 * (0.5 + balance / 80.0 - 0.7));
+    assertEquals(1e-3 / (1 << GRID_BITS) / 40, updates.get(0).scale());
+    assertEquals(second / (1 << GRID_BITS) / 40, updates.get(1).scale());
+  }
+
+  /** Two processes, the second of which goes on from what the first left on disk. */
+  @ParameterizedTest
+  @MethodSource("methodsAndRules")
+  void aRunThatGoesOnComesToTheSameBits(TuningMethod method, ClipRule rule) throws IOException {
+    MechanismSpec mechanism = mechanism(1).withClipRule(rule);
+    double[] whole =
+        train(
+            mechanism, tuning(method), examples(40), execution(2, 200, 8), () -> {}, update -> {});
+    Path checkpoint = folder.resolve("checkpoint-" + System.nanoTime());
+    part(mechanism, method, checkpoint, 1, 2);
+    assertArrayEquals(whole, part(mechanism, method, checkpoint, 3, 4));
+  }
+
+  /**
+   * Makes some of the steps with the keys that they have in one process; returns the parameters.
+   */
+  private double[] part(
+      MechanismSpec mechanism, TuningMethod method, Path checkpoint, long from, long to)
+      throws IOException {
+    Path account = StateFolder.make(folder.resolve("ledgers-" + System.nanoTime()));
+    try (ModelFolder model = ModelFolder.open(new TinySetting(folder).model());
+        Kernels kernels = new CpuKernels(DType.F32);
+        TunedDecoder tuned = begin(model, kernels, method);
+        TensorArena arena = new TensorArena();
+        SecretKey key = keyOf(from);
+        Ledger ledger =
+            Ledger.create(
+                account, "notes", ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE)) {
+      TrainingState state = new TrainingState(tuned.tuned(), kernels, arena);
+      state.load(checkpoint, "run", from - 1);
+      assertEquals(from - 1, state.updates);
+      try (PrivateTraining training =
+          PrivateTraining.of(tuned, state, mechanism, tuning(method), execution(2, 200, 8))) {
+        training.run(
+            examples(40),
+            ledger.startRun(mechanism, key),
+            key,
+            from,
+            () -> {
+              state.save(checkpoint, "run");
+              if (state.updates == to && to < mechanism.steps()) {
+                throw new Stopped();
+              }
+            },
+            step -> {});
+      } catch (Stopped _) {
+        assertEquals(to, state.updates);
+      }
+      return values(state.tuned.parameters());
+    }
+  }
+
+  private static final class Stopped extends RuntimeException {
+    private static final long serialVersionUID = 1;
+  }
+
+  /** C on disk is the one that the rule leads to, or training does not begin. */
+  @Test
+  void aClipNormThatTheRuleDoesNotLeadToIsRefused() throws IOException {
+    MechanismSpec flat = mechanism(1);
+    MechanismSpec moves = mechanism(1).withClipRule(quantile(3));
+    try (ModelFolder model = ModelFolder.open(new TinySetting(folder).model());
+        Kernels kernels = new CpuKernels(DType.F32);
+        TunedDecoder tuned = begin(model, kernels, LORA);
+        TensorArena arena = new TensorArena()) {
+      TrainingState state = new TrainingState(tuned.tuned(), kernels, arena);
+      assertEquals(1, state.clipNorm(flat));
+      assertEquals(1, state.clipNorm(moves));
+      state.updates = 2;
+      assertEquals(1, state.clipNorm(flat), "states from before it was kept");
+      assertThrows(InputException.class, () -> state.clipNorm(moves), "lost");
+      for (double bad : new double[] {0, -1, 1e-7, 1e7, Double.NaN, Double.POSITIVE_INFINITY}) {
+        state.clipNorm = OptionalDouble.of(bad);
+        assertThrows(InputException.class, () -> state.clipNorm(moves), "" + bad);
+        assertThrows(InputException.class, () -> state.clipNorm(flat), "" + bad);
+        assertThrows(
+            InputException.class,
+            () -> PrivateTraining.of(tuned, state, moves, TUNING, execution(1, 64, 1)));
+      }
+      state.clipNorm = OptionalDouble.of(0.25);
+      assertEquals(0.25, state.clipNorm(moves));
+      assertThrows(InputException.class, () -> state.clipNorm(flat), "it does not move");
     }
   }
 

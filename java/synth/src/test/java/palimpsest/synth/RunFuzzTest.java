@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
@@ -45,6 +46,7 @@ class RunFuzzTest extends FuzzTests {
     Path properties = properties();
     TrainingState training = training();
     training.updates = PAID;
+    training.clipNorm = OptionalDouble.of(0.75);
     training.save(checkpoint, RUN);
     byte[] saved = Files.readAllBytes(checkpoint);
     return List.of(

@@ -21,6 +21,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.FieldSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import palimpsest.engine.model.TuningMethod;
+import palimpsest.privacy.ClipRule;
 
 /** The schema that ships says of every statement neither too much nor too little. */
 class StatementSchemaTest {
@@ -42,6 +43,15 @@ class StatementSchemaTest {
   @ValueSource(doubles = {8, Double.POSITIVE_INFINITY})
   void everyStatementFollowsTheSchema(double epsilon) throws IOException {
     assertEquals(List.of(), errors(schema(), statement(epsilon)));
+  }
+
+  @ParameterizedTest
+  @FieldSource("palimpsest.synth.ClipRulesTest#RULES")
+  void itKnowsEveryRuleOfClipping(ClipRule rule) throws IOException {
+    TinySetting setting = new TinySetting(folder);
+    setting.run(
+        TinySetting.settings(8, 2).withClipRule(rule), 0, false, SynthesisListener.silent());
+    assertEquals(List.of(), errors(schema(), read(setting)));
   }
 
   static final List<TuningMethod> METHODS =

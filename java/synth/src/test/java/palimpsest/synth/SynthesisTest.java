@@ -673,7 +673,7 @@ class SynthesisTest {
     assertEquals(unfinished, kept());
     try (Safetensors saved = Safetensors.open(trainingState())) {
       assertEquals(Set.of("parameters", "first_moment", "second_moment"), saved.names());
-      assertEquals(Set.of("updates", "run"), saved.metadata().keySet());
+      assertEquals(Set.of("updates", "run", "clip_norm"), saved.metadata().keySet());
     }
     setting.run(8, 9, 0, true, SynthesisListener.silent());
     assertEquals(new TreeSet<>(account), kept());

@@ -4,7 +4,8 @@ import palimpsest.engine.tensor.Tensor;
 
 /**
  * Verified clipping: an example's gradient becomes integers, and the exact norm of those very
- * integers decides whether they enter the sum ({@code docs/privacy.md}). C is 2^bits grid steps.
+ * integers decides whether they enter the sum ({@code docs/privacy.md}). The bound is an integer
+ * number of grid steps.
  */
 public interface Clip {
   /** What became of an example's integers. A private figure: for tests, never for logs. */
@@ -18,13 +19,31 @@ public interface Clip {
   }
 
   /**
-   * The share of integers over the bound that may enter: floor(2^(32 + bits) / ceil(sqrt(total))).
-   * Each times this over 2^32, toward zero, together have a norm of at most 2^bits.
+   * The share of integers over the bound that may enter: floor(2^32 bound / ceil(sqrt(total))).
+   * Each times this over 2^32, toward zero, together have a norm of at most the bound.
    *
-   * @param total sum of their squares, in (4^bits, 2^60]
+   * @param total sum of their squares, in (bound^2, 2^60]
+   * @param bound in [1, 2^24]
    */
-  static long share(long total, int bits) {
-    return (1L << (32 + bits)) / ceilSqrt(total);
+  static long share(long total, int bound) {
+    return ((long) bound << 32) / ceilSqrt(total);
+  }
+
+  /**
+   * The bound of each of some groups that together stay within 2^bits grid steps: floor(2^bits /
+   * sqrt(groups)), so that {@code groups * bound^2 <= 4^bits}.
+   *
+   * @param bits in [1, 24]
+   * @param groups from 1
+   * @throws IllegalArgumentException if there are so many that nothing could enter
+   */
+  static int groupBound(int bits, int groups) {
+    int bound = groups < 1 ? 0 : (int) (ceilSqrt((1L << 2 * bits) / groups + 1) - 1);
+    if (bound < 1) {
+      throw new IllegalArgumentException(
+          groups + " groups on a grid of " + bits + " bits leave no group a step");
+    }
+    return bound;
   }
 
   /** The smallest s with s * s >= n, for n in [0, 2^60]. */
@@ -48,15 +67,14 @@ public interface Clip {
   double exampleNorm(Tensor gradient);
 
   /**
-   * {@code z = trunc(factor * g)} clamped to |z| <= 2^bits, NaN as 0; then {@code sums += z} if sum
-   * z^2 <= 4^bits, else {@code sums += z'} with z' = sign(z) floor(|z| F / 2^32), F =
-   * floor(2^(32+bits) / ceil(sqrt(sum z^2))). Sums wrap modulo 2^64.
+   * {@code z = trunc(factor * g)} clamped to |z| <= bound, NaN as 0; then {@code sums += z} if sum
+   * z^2 <= bound^2, else {@code sums += z'} with z' = sign(z) floor(|z| F / 2^32), F = floor(2^32
+   * bound / ceil(sqrt(sum z^2))). Sums wrap modulo 2^64.
    *
    * @param gradient wide [P]; overwritten (it holds the integers afterwards)
-   * @param factor grid steps a unit of gradient: clip factor times 2^bits / C; not finite or
-   *     negative drops the example
-   * @param bits in [1, 24]
+   * @param factor grid steps a unit of gradient; not finite or negative drops the example
+   * @param bound in [1, 2^24]
    * @param sums I64 [P]
    */
-  Outcome accumulate(Tensor gradient, double factor, int bits, Tensor sums);
+  Outcome accumulate(Tensor gradient, double factor, int bound, Tensor sums);
 }

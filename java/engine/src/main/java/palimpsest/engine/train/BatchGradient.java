@@ -132,7 +132,7 @@ public final class BatchGradient implements AutoCloseable {
 
   private void clear() {
     sum.clear();
-    partial.stream().filter(part -> part != sum).forEach(ClippedSum::clear);
+    partial.stream().filter(part -> part != sum).forEach(part -> part.clipTo(sum.clipNorm()));
   }
 
   /**

@@ -1,5 +1,6 @@
 package palimpsest.engine.train;
 
+import palimpsest.engine.kernel.Clip;
 import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.AllWeights;
 import palimpsest.engine.model.BiasVectors;
@@ -20,25 +21,41 @@ public abstract sealed class ClippedSum permits VectorSum, ProductSum {
   /** Keeps a float norm's rounding from causing repairs: the factor is this much below C / norm. */
   private static final double MARGIN = 1e-6;
 
-  private final double clipNorm;
+  private final Clipping clipping;
   private final int gridBits;
+  private final int groupBound;
+  private double clipNorm;
+  private long balance;
   private long repaired;
   private long dropped;
 
   /**
+   * @param groups of parameters that are clipped each by itself: 1 unless by layer
    * @param clipNorm C, in units of the gradient
    * @param gridBits C is 2^gridBits grid steps
    */
-  ClippedSum(double clipNorm, int gridBits) {
+  ClippedSum(Clipping clipping, int groups, double clipNorm, int gridBits) {
+    requireNorm(clipNorm);
+    if (gridBits < 1 || gridBits > 24) {
+      throw new IllegalArgumentException("the grid must have 1 to 24 bits, not " + gridBits);
+    }
+    this.clipping = clipping;
+    this.clipNorm = clipNorm;
+    this.gridBits = gridBits;
+    groupBound = Clip.groupBound(gridBits, groups);
+  }
+
+  private static void requireNorm(double clipNorm) {
     if (!(clipNorm > 0) || Double.isInfinite(clipNorm)) {
       throw new IllegalArgumentException(
           "the clip norm must be positive and finite, not " + clipNorm);
     }
-    if (gridBits < 1 || gridBits > 24) {
-      throw new IllegalArgumentException("the grid must have 1 to 24 bits, not " + gridBits);
-    }
-    this.clipNorm = clipNorm;
-    this.gridBits = gridBits;
+  }
+
+  /** An empty sum for the gradients of what a decoder is tuned by, clipped as a whole. */
+  public static ClippedSum of(
+      Decoder decoder, Trainable tuned, double clipNorm, int gridBits, TensorArena arena) {
+    return of(decoder, tuned, new Clipping.Flat(), clipNorm, gridBits, arena);
   }
 
   /**
@@ -49,23 +66,48 @@ public abstract sealed class ClippedSum permits VectorSum, ProductSum {
    * @param arena holds the sum
    */
   public static ClippedSum of(
-      Decoder decoder, Trainable tuned, double clipNorm, int gridBits, TensorArena arena) {
+      Decoder decoder,
+      Trainable tuned,
+      Clipping clipping,
+      double clipNorm,
+      int gridBits,
+      TensorArena arena) {
+    boolean byLayer = clipping instanceof Clipping.PerLayer;
     return switch (tuned) {
       case Adapter _, SoftPrompt _, BiasVectors _ ->
-          new VectorSum(decoder.kernels(), tuned.size(), clipNorm, gridBits, arena);
-      case AllWeights weights -> new ProductSum(weights.layout(), clipNorm, gridBits, arena);
+          new VectorSum(
+              decoder.kernels(),
+              clipping,
+              byLayer ? ClipGroups.of(tuned) : ClipGroups.one(tuned.size()),
+              clipNorm,
+              gridBits,
+              arena);
+      case AllWeights weights ->
+          new ProductSum(weights.layout(), clipping, clipNorm, gridBits, arena);
     };
   }
 
   /**
-   * Grid steps a unit of an example's gradient: what brings its norm to C, if it is larger, a
-   * little less. A norm of 0 gives as if it were small; one that is not finite NaN, which drops the
-   * example.
+   * Grid steps a unit of an example's gradient, or of a group of it: what brings its norm to the
+   * bound, by the rule, and a little less. A norm of 0 gives as if it were small; one that is not
+   * finite NaN, which drops the example or group.
    */
   final double factor(double normSquared) {
     double norm = Math.sqrt(normSquared);
-    double clip = norm * 0 == 0 ? Math.min(1, clipNorm / norm) : Double.NaN;
-    return clip * (1 - MARGIN) * ((1L << gridBits) / clipNorm);
+    double bound = clipNorm * ((double) groupBound / (1L << gridBits));
+    double share = norm * 0 == 0 ? clipping.share(norm, bound) : Double.NaN;
+    return share * (1 - MARGIN) * ((1L << gridBits) / clipNorm);
+  }
+
+  final Clipping clipping() {
+    return clipping;
+  }
+
+  /**
+   * Grid steps that the integers of a group have a norm of at most: all 2^gridBits of one group.
+   */
+  final int groupBound() {
+    return groupBound;
   }
 
   /**
@@ -86,8 +128,40 @@ public abstract sealed class ClippedSum permits VectorSum, ProductSum {
   /** Back to zero. */
   public synchronized void clear() {
     sumsInMemory().data().fill((byte) 0);
+    balance = 0;
     repaired = 0;
     dropped = 0;
+  }
+
+  /**
+   * Back to zero, and to another C from here on. A grid step is another then, and the sensitivity
+   * in grid steps is the same.
+   */
+  public final synchronized void clipTo(double clipNorm) {
+    requireNorm(clipNorm);
+    clear();
+    this.clipNorm = clipNorm;
+  }
+
+  /** Counts an example by the float norm of its whole gradient. */
+  final synchronized void countNorm(double normSquared) {
+    balance += Math.sqrt(normSquared) <= clipNorm ? 1 : -1;
+  }
+
+  /** Adds what a worker counted. */
+  final synchronized void mergeCounts(ClippedSum worker) {
+    balance += worker.balance();
+    repaired += worker.repaired();
+    dropped += worker.dropped();
+  }
+
+  /**
+   * The examples whose gradient has a norm of at most C, less those that have a larger one or none:
+   * an integer of sensitivity 1 to adding or removing one example. It is private until noise is
+   * added to it.
+   */
+  public final synchronized long balance() {
+    return balance;
   }
 
   /** The integers, whatever state they are in. */
@@ -103,7 +177,7 @@ public abstract sealed class ClippedSum permits VectorSum, ProductSum {
   }
 
   /** C. */
-  public final double clipNorm() {
+  public final synchronized double clipNorm() {
     return clipNorm;
   }
 
@@ -114,7 +188,7 @@ public abstract sealed class ClippedSum permits VectorSum, ProductSum {
 
   /** One grid step, in units of the gradient. */
   public final double gridStep() {
-    return clipNorm / (1L << gridBits);
+    return clipNorm() / (1L << gridBits);
   }
 
   /** L2 sensitivity of {@link #sums} to adding or removing one example, in grid steps. */
@@ -131,15 +205,16 @@ public abstract sealed class ClippedSum permits VectorSum, ProductSum {
   }
 
   /**
-   * How many examples entered shrunk, because the float norm was wrong. Private: for tests only.
+   * How many examples, or groups of one, entered shrunk, because the float norm was wrong. Private:
+   * for tests only.
    */
   final synchronized long repaired() {
     return repaired;
   }
 
   /**
-   * How many examples contributed nothing, because their gradient was not finite. Private: for
-   * tests only.
+   * How many examples, or groups of one, contributed nothing, because their gradient was not
+   * finite. Private: for tests only.
    */
   final synchronized long dropped() {
     return dropped;

@@ -1,7 +1,9 @@
 package palimpsest.engine.train;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import palimpsest.engine.kernel.Clip;
 import palimpsest.engine.kernel.ClippedExamples;
 import palimpsest.engine.model.WeightLayout;
@@ -13,8 +15,9 @@ import palimpsest.engine.tensor.TensorArena;
  * A clipped sum of gradients that are too large to be held: verified clipping of products that make
  * an example's gradient tile by tile. An example enters, and only then is the exact norm of what
  * entered known; one over the bound is taken out again, which is exact, and enters shrunk. So on
- * return what each example has added has an L2 norm of at most {@code 2^gridBits} grid steps,
- * whatever its float norm was said to be ({@code docs/privacy.md}, "Verified clipping").
+ * return what each example has added has an L2 norm of at most {@code 2^gridBits} grid steps, and
+ * what it has added to a group of parameters one of at most {@link #groupBound}, whatever its float
+ * norms were said to be ({@code docs/privacy.md}, "Verified clipping").
  *
  * <p>One sum serves all workers: each part of the parameters is one worker's at a time. While an
  * example is in and not yet verified, and for good after a failure meanwhile, the sum cannot be
@@ -29,8 +32,23 @@ final class ProductSum extends ClippedSum {
   private final Object[] locks;
   private final List<Long> offsets;
 
+  /** The group of each part. */
+  private final int[] groups;
+
   /** Additions that have begun and not come to their end. */
   private int unverified;
+
+  /**
+   * Of gradients that are clipped as a whole.
+   *
+   * @param layout the parameters: what every example's products must cover
+   * @param clipNorm C, in units of the gradient
+   * @param gridBits C is 2^gridBits grid steps
+   * @param arena holds the sum
+   */
+  ProductSum(WeightLayout layout, double clipNorm, int gridBits, TensorArena arena) {
+    this(layout, new Clipping.Flat(), clipNorm, gridBits, arena);
+  }
 
   /**
    * @param layout the parameters: what every example's products must cover
@@ -38,8 +56,14 @@ final class ProductSum extends ClippedSum {
    * @param gridBits C is 2^gridBits grid steps
    * @param arena holds the sum
    */
-  ProductSum(WeightLayout layout, double clipNorm, int gridBits, TensorArena arena) {
-    super(clipNorm, gridBits);
+  ProductSum(
+      WeightLayout layout, Clipping clipping, double clipNorm, int gridBits, TensorArena arena) {
+    int[] groups =
+        clipping instanceof Clipping.PerLayer
+            ? ClipGroups.of(layout)
+            : new int[layout.partOffsets().size()];
+    super(clipping, count(groups), clipNorm, gridBits);
+    this.groups = groups;
     offsets = layout.partOffsets();
     sums = arena.allocate(DType.I32, layout.size());
     locks = new Object[offsets.size()];
@@ -48,24 +72,74 @@ final class ProductSum extends ClippedSum {
     }
   }
 
+  private static int count(int[] groups) {
+    return 1 + Arrays.stream(groups).max().orElseThrow();
+  }
+
+  /** How many groups of parameters are clipped each by itself. */
+  int groups() {
+    return count(groups);
+  }
+
   /**
-   * Clips the examples of a group and adds them.
+   * The group of a part.
+   *
+   * @param offset of the part's first parameter
+   */
+  int group(long offset) {
+    return groups[offsets.indexOf(offset)];
+  }
+
+  /**
+   * Clips some examples and adds them. A group of an example's parameters whose norm cannot be
+   * known adds nothing; its others, each within its own bound, enter.
    *
    * @param products together all trained parameters, in the order of the offsets: a part that went
    *     another way would not be clipped
-   * @param normsSquared of each example's whole gradient, in floating point
+   * @param normsSquared of each example's gradient, in floating point, one group of parameters
+   *     after the other: [groups, examples]
    * @param examples with room for as many; overwritten
    * @throws IllegalStateException if the products are not the parameters; nothing has entered then
    */
   void add(List<GradientProduct> products, double[] normsSquared, ClippedExamples examples) {
     requireAll(products);
-    examples.begin(normsSquared.length, gridBits());
+    int count = normsSquared.length / groups();
+    if (count * groups() != normsSquared.length) {
+      throw new IllegalArgumentException(
+          normsSquared.length + " norms of examples with " + groups() + " groups each");
+    }
+    examples.begin(count, gridBits());
+    begin();
+    for (int group = 0; group < groups(); group++) {
+      addGroup(
+          products(products, group),
+          Arrays.copyOfRange(normsSquared, group * count, (group + 1) * count),
+          examples);
+    }
+    for (int e = 0; e < count; e++) {
+      double whole = 0;
+      for (int at = e; at < normsSquared.length; at += count) {
+        whole += normsSquared[at];
+      }
+      countNorm(whole);
+    }
+    end();
+  }
+
+  /** Those of a group; null where another's stands. */
+  private List<GradientProduct> products(List<GradientProduct> all, int group) {
+    return IntStream.range(0, groups.length)
+        .mapToObj(part -> groups[part] == group ? all.get(part) : null)
+        .toList();
+  }
+
+  private void addGroup(
+      List<GradientProduct> products, double[] normsSquared, ClippedExamples examples) {
     double[] factors = new double[normsSquared.length];
     for (int e = 0; e < factors.length; e++) {
       factors[e] = factor(normsSquared[e]);
       examples.set(e, factors[e], ClippedExamples.WHOLE);
     }
-    begin();
     enter(products, examples);
     long[] shares = new long[factors.length];
     boolean all = true;
@@ -76,7 +150,6 @@ final class ProductSum extends ClippedSum {
     if (!all) {
       repair(products, factors, shares, examples);
     }
-    end();
   }
 
   private synchronized void begin() {
@@ -95,12 +168,12 @@ final class ProductSum extends ClippedSum {
       return ClippedExamples.WHOLE;
     }
     long total = examples.total(example);
-    if (total <= 1L << 2 * gridBits()) {
+    if (total <= (long) groupBound() * groupBound()) {
       return ClippedExamples.WHOLE;
     }
     if (total <= ClippedExamples.MAX_TOTAL) {
       countRepaired(1);
-      return Clip.share(total, gridBits());
+      return Clip.share(total, groupBound());
     }
     countDropped(1);
     return 0;
@@ -121,6 +194,9 @@ final class ProductSum extends ClippedSum {
   private void enter(List<GradientProduct> products, ClippedExamples examples) {
     for (int i = 0; i < locks.length; i++) {
       GradientProduct product = products.get(i);
+      if (product == null) {
+        continue;
+      }
       Tensor part = product.of(sums);
       synchronized (locks[i]) {
         product.accumulate().into(examples, part);

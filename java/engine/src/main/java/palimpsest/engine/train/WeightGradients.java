@@ -1,11 +1,11 @@
 package palimpsest.engine.train;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import palimpsest.engine.kernel.ClippedExamples;
 import palimpsest.engine.kernel.EmbeddingRows;
@@ -53,7 +53,13 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
   private final Tensor sortedRows;
   private final Tensor counting;
   private final Tensor workspace;
-  private final double[] norms;
+
+  /** Squared norms of the examples, one group of parameters that is clipped after the other. */
+  private double[] norms = {};
+
+  /** The sum whose groups the norms are of; none: that of the whole gradient. */
+  private Optional<ProductSum> clipped = Optional.empty();
+
   private final ClippedExamples examples;
   private final Map<WeightLayout.Matrix, GradientProduct> products = new HashMap<>();
 
@@ -92,7 +98,6 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
     }
     workspace =
         arena.allocate(kernels.wide(), workspaceSize(layout, kernels, maxRows, maxExamples));
-    norms = new double[maxExamples];
     examples = new ClippedExamples(maxExamples, kernels.wide(), arena);
   }
 
@@ -141,8 +146,9 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
     if (!(sum instanceof ProductSum products)) {
       throw new IllegalArgumentException("this sum takes vectors, not products");
     }
+    clipped = Optional.of(products);
     compute();
-    products.add(products(), Arrays.copyOf(norms, group.examples()), examples);
+    products.add(products(), norms.clone(), examples);
   }
 
   @Override
@@ -174,18 +180,27 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
     decoder.forward(group, weights, activations);
     decoder.backward(group, weights, activations, this);
     for (int e = 0; withNorms && e < group.examples(); e++) {
-      norms[e] += kernels.clip().exampleNorm(vectors(e));
+      norms[place(layout.vectorsOffset(), e)] += kernels.clip().exampleNorm(vectors(e));
     }
+  }
+
+  /** Where the squared norm stands that the part of an example's gradient at this offset is of. */
+  private int place(long offset, int example) {
+    return clipped.map(sum -> sum.group(offset)).orElse(0) * group.examples() + example;
   }
 
   /** Squared norm of an example's whole gradient, after {@link #compute}. */
   double norm(int example) {
-    return norms[example];
+    double whole = 0;
+    for (int at = example; at < norms.length; at += group.examples()) {
+      whole += norms[at];
+    }
+    return whole;
   }
 
   private void begin() {
     products.clear();
-    Arrays.fill(norms, 0);
+    norms = new double[clipped.map(ProductSum::groups).orElse(1) * group.examples()];
     vectors.data().fill((byte) 0);
     for (int e = 0; e <= group.examples(); e++) {
       exampleStarts.set(e, e);
@@ -231,7 +246,7 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
   private void product(
       WeightLayout.Matrix matrix, Tensor left, Tensor right, Tensor starts, EmbeddingRows more) {
     for (int e = 0; withNorms && e < group.examples(); e++) {
-      norms[e] +=
+      norms[place(matrix.offset(), e)] +=
           kernels
               .linear()
               .exampleNorm(left, right, starts.getLong(e), starts.getLong(e + 1), workspace);
@@ -329,7 +344,7 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
     if (config.tiedHead()) {
       product(table, dLogits, h, headStarts, tokens);
       for (int e = 0; withNorms && e < group.examples(); e++) {
-        norms[e] +=
+        norms[place(table.offset(), e)] +=
             kernels
                 .embedding()
                 .exampleNorm(
@@ -374,7 +389,8 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
   /** A matrix whose gradient is rows of it, one for each of the ids. */
   private void rowsOf(WeightLayout.Matrix matrix, Tensor ids, EmbeddingRows rows) {
     for (int e = 0; withNorms && e < group.examples(); e++) {
-      norms[e] += kernels.embedding().exampleNorm(rows, e, null, null, 0, 0, matrix.rows());
+      norms[place(matrix.offset(), e)] +=
+          kernels.embedding().exampleNorm(rows, e, null, null, 0, 0, matrix.rows());
     }
     products.put(
         matrix,
@@ -390,7 +406,6 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
   void poison() {
     activations.poison();
     vectors.fill(Double.NaN);
-    Arrays.fill(norms, Double.NaN);
     workspace.fill(Double.NaN);
   }
 }

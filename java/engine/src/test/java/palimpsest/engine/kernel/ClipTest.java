@@ -24,7 +24,7 @@ class ClipTest {
 
   /** The definition of {@link Clip#accumulate}. */
   private record Model(Outcome outcome, long[] entered) {
-    static Model of(Tensor gradient, double factor, int bits) {
+    static Model of(Tensor gradient, double factor, int bound) {
       int count = (int) gradient.size();
       boolean single = gradient.type() == DType.F32;
       double rounded = single ? (float) factor : factor;
@@ -35,18 +35,19 @@ class ClipTest {
       for (int i = 0; i < count; i++) {
         double g = gradient.get(i);
         double product = single ? (float) rounded * (float) g : rounded * g;
-        z[i] = integer(product, bits);
+        z[i] = integer(product, bound);
       }
       BigInteger total = squares(z);
       if (total.compareTo(TRUSTED) > 0) {
         return new Model(Outcome.DROPPED, new long[count]);
       }
-      if (total.compareTo(BigInteger.TWO.pow(2 * bits)) <= 0) {
+      BigInteger most = BigInteger.valueOf(bound);
+      if (total.compareTo(most.pow(2)) <= 0) {
         return new Model(Outcome.ACCEPTED, z);
       }
       BigInteger[] root = total.sqrtAndRemainder();
       BigInteger ceiling = root[1].signum() == 0 ? root[0] : root[0].add(BigInteger.ONE);
-      BigInteger ratio = BigInteger.TWO.pow(32 + bits).divide(ceiling);
+      BigInteger ratio = most.shiftLeft(32).divide(ceiling);
       for (int i = 0; i < count; i++) {
         BigInteger shrunk = BigInteger.valueOf(Math.abs(z[i])).multiply(ratio).shiftRight(32);
         z[i] = Long.signum(z[i]) * shrunk.longValueExact();
@@ -54,8 +55,7 @@ class ClipTest {
       return new Model(Outcome.REPAIRED, z);
     }
 
-    private static long integer(double product, int bits) {
-      double bound = Math.scalb(1.0, bits);
+    private static long integer(double product, int bound) {
       if (Double.isNaN(product)) {
         return 0;
       }
@@ -87,18 +87,24 @@ class ClipTest {
     return gradient;
   }
 
-  /** Runs the kernel beside the model and checks all that is promised; returns the outcome. */
+  /** With a bound of 2^bits. */
   private static Outcome check(
       Kernels kernels, int count, IntToDoubleFunction g, double factor, int bits) {
+    return checkBound(kernels, count, g, factor, 1 << bits);
+  }
+
+  /** Runs the kernel beside the model and checks all that is promised; returns the outcome. */
+  private static Outcome checkBound(
+      Kernels kernels, int count, IntToDoubleFunction g, double factor, int bound) {
     try (TensorArena arena = new TensorArena()) {
       Tensor gradient = gradient(kernels, arena, count, g);
-      Model model = Model.of(gradient, factor, bits);
+      Model model = Model.of(gradient, factor, bound);
       Tensor sums = arena.allocate(DType.I64, count);
       for (int i = 0; i < count; i++) {
         // Starts at the edges of the range: sums wrap.
         sums.setLong(i, i % 3 == 0 ? Long.MAX_VALUE : i % 3 == 1 ? Long.MIN_VALUE : -i);
       }
-      Outcome outcome = kernels.clip().accumulate(gradient, factor, bits, sums);
+      Outcome outcome = kernels.clip().accumulate(gradient, factor, bound, sums);
       assertEquals(model.outcome, outcome);
       long[] entered = new long[count];
       for (int i = 0; i < count; i++) {
@@ -109,7 +115,7 @@ class ClipTest {
         }
       }
       assertTrue(
-          squares(entered).compareTo(BigInteger.TWO.pow(2 * bits)) <= 0,
+          squares(entered).compareTo(BigInteger.valueOf(bound).pow(2)) <= 0,
           "what entered is over the bound");
       return outcome;
     }
@@ -181,6 +187,28 @@ class ClipTest {
         assertEquals(Outcome.ACCEPTED, check(kernels, 1, i -> g, 1, bits), "g = " + g);
       }
       assertEquals(Outcome.REPAIRED, check(kernels, 2, i -> bound, 1, bits));
+    }
+  }
+
+  /** Those of a part of the gradient, which need not be powers of two. */
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void anyIntegerMayBeTheBound(Kernels kernels) {
+    Random random = new Random(5);
+    for (int bound : new int[] {1, 2, 3, 5, 1023, 1025, 185_363, (1 << 24) - 1, 11_863_283}) {
+      for (int count : new int[] {1, 2, 16, 33, 1001}) {
+        double[] g = random.doubles(count, -1, 1).toArray();
+        double norm = Math.sqrt(Arrays.stream(g).map(x -> x * x).sum());
+        double right = (1 - 1e-6) * bound / norm;
+        assertEquals(Outcome.ACCEPTED, checkBound(kernels, count, i -> g[i], right, bound));
+        checkBound(kernels, count, i -> g[i], bound / norm, bound);
+        checkBound(kernels, count, i -> g[i], right * (1 + random.nextDouble()), bound);
+        checkBound(kernels, count, i -> g[i], right * 1e6, bound);
+      }
+      int full = bound;
+      assertEquals(Outcome.ACCEPTED, checkBound(kernels, 1, i -> full, 1, full));
+      assertEquals(Outcome.ACCEPTED, checkBound(kernels, 1, i -> -3.0 * full, 1, full), "clamped");
+      assertEquals(Outcome.REPAIRED, checkBound(kernels, 2, i -> i == 0 ? full : 1, 1, full));
     }
   }
 
@@ -268,7 +296,8 @@ class ClipTest {
         double value = Math.floor(Math.scalb(1.0, 30) / Math.sqrt(first));
         Tensor gradient = gradient(kernels, arena, 2 * first, i -> i < first ? value : 1e30);
         Tensor sums = arena.allocate(DType.I64, 2 * first);
-        assertEquals(Outcome.DROPPED, kernels.clip().accumulate(gradient, 1, 24, sums), "" + first);
+        assertEquals(
+            Outcome.DROPPED, kernels.clip().accumulate(gradient, 1, 1 << 24, sums), "" + first);
         assertEquals(0, sums.getLong(first));
       }
     }
@@ -296,9 +325,9 @@ class ClipTest {
       Tensor forwards = arena.allocate(DType.I64, count);
       Tensor backwards = arena.allocate(DType.I64, count);
       for (int example = 0; example < 20; example++) {
-        kernels.clip().accumulate(example(kernels, arena, example, count), 5000, 16, forwards);
+        kernels.clip().accumulate(example(kernels, arena, example, count), 5000, 1 << 16, forwards);
         int other = 19 - example;
-        kernels.clip().accumulate(example(kernels, arena, other, count), 5000, 16, backwards);
+        kernels.clip().accumulate(example(kernels, arena, other, count), 5000, 1 << 16, backwards);
       }
       boolean any = false;
       for (int i = 0; i < count; i++) {
@@ -351,14 +380,14 @@ class ClipTest {
 
   @ParameterizedTest
   @MethodSource(Providers.ALL)
-  void bitsOutsideTheRangeAreRefused(Kernels kernels) {
+  void boundsOutsideTheRangeAreRefused(Kernels kernels) {
     try (TensorArena arena = new TensorArena()) {
       Tensor gradient = gradient(kernels, arena, 3, i -> 1);
       Tensor sums = arena.allocate(DType.I64, 3);
-      for (int bits : new int[] {-1, 0, 25, 32}) {
+      for (int bound : new int[] {Integer.MIN_VALUE, -1, 0, (1 << 24) + 1, Integer.MAX_VALUE}) {
         assertThrows(
             IllegalArgumentException.class,
-            () -> kernels.clip().accumulate(gradient, 1, bits, sums));
+            () -> kernels.clip().accumulate(gradient, 1, bound, sums));
       }
     }
   }

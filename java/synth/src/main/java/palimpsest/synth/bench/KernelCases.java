@@ -405,6 +405,6 @@ final class KernelCases {
             accumulate,
             28.0 * size,
             Roof.COPY,
-            () -> kernels.clip().accumulate(gradient, 1, 20, sums)));
+            () -> kernels.clip().accumulate(gradient, 1, 1 << 20, sums)));
   }
 }

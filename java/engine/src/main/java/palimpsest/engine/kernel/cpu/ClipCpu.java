@@ -47,7 +47,7 @@ final class ClipCpu implements Clip {
   }
 
   @Override
-  public Outcome accumulate(Tensor gradient, double factor, int bits, Tensor sums) {
+  public Outcome accumulate(Tensor gradient, double factor, int bound, Tensor sums) {
     cpu.requireWide(gradient);
     cpu.requireType(DType.I64, sums);
     requireContiguous(gradient, sums);
@@ -59,7 +59,7 @@ final class ClipCpu implements Clip {
       cpu.check(
           (int)
               accumulate.invokeExact(
-                  gradient.data(), gradient.size(), single, bits, sums.data(), outcome));
+                  gradient.data(), gradient.size(), single, bound, sums.data(), outcome));
       return outcome(outcome.get(JAVA_INT, 0));
     } catch (Throwable t) {
       throw CpuLibrary.rethrow(t);

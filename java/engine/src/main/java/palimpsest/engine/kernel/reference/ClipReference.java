@@ -11,8 +11,8 @@ import palimpsest.engine.tensor.Tensor;
  * <ul>
  *   <li>The product factor * g is one IEEE multiplication, to nearest: in float64 for an F64
  *       gradient; in float32, with the factor first rounded to float32, for an F32 gradient.
- *   <li>NaN becomes 0; then the product is truncated toward zero and clamped to |z| <= 2^bits, so
- *       an infinite product becomes +-2^bits.
+ *   <li>NaN becomes 0; then the product is truncated toward zero and clamped to |z| <= bound, so an
+ *       infinite product becomes +-bound.
  *   <li>A factor that is negative or NaN, or not finite in the type of the product, drops the
  *       example. So does a sum of squares above 2^60: a larger one could wrap elsewhere.
  *   <li>Afterwards the gradient holds the integers that entered the sums, as numbers of its type
@@ -20,7 +20,7 @@ import palimpsest.engine.tensor.Tensor;
  * </ul>
  */
 final class ClipReference implements Clip {
-  private static final int MAX_BITS = 24;
+  private static final int MAX_BOUND = 1 << 24;
 
   /** Largest trusted sum of squares: one more square, at most 2^48, is far from wrapping. */
   private static final long MAX_TOTAL = 1L << 60;
@@ -38,9 +38,9 @@ final class ClipReference implements Clip {
   }
 
   @Override
-  public Outcome accumulate(Tensor gradient, double factor, int bits, Tensor sums) {
-    if (bits < 1 || bits > MAX_BITS) {
-      throw new IllegalArgumentException("bits " + bits + " is not in [1, " + MAX_BITS + "]");
+  public Outcome accumulate(Tensor gradient, double factor, int bound, Tensor sums) {
+    if (bound < 1 || bound > MAX_BOUND) {
+      throw new IllegalArgumentException("bound " + bound + " is not in [1, " + MAX_BOUND + "]");
     }
     Check.type("gradient", gradient, DType.F64, DType.F32);
     Check.type("sums", sums, DType.I64);
@@ -50,14 +50,14 @@ final class ClipReference implements Clip {
       gradient.fill(0);
       return Outcome.DROPPED;
     }
-    long total = truncate(gradient, rounded, bits);
+    long total = truncate(gradient, rounded, bound);
     if (total > MAX_TOTAL) {
       gradient.fill(0);
       return Outcome.DROPPED;
     }
-    boolean within = total <= 1L << 2 * bits;
+    boolean within = total <= (long) bound * bound;
     if (!within) {
-      shrink(gradient, total, bits);
+      shrink(gradient, total, bound);
     }
     for (long i = 0; i < gradient.size(); i++) {
       sums.setLong(i, sums.getLong(i) + (long) gradient.get(i));
@@ -69,13 +69,13 @@ final class ClipReference implements Clip {
    * Replaces g by its integers; returns the sum of their squares, or some number above {@link
    * #MAX_TOTAL} as soon as the sum is above it.
    */
-  private static long truncate(Tensor gradient, double factor, int bits) {
+  private static long truncate(Tensor gradient, double factor, int bound) {
     boolean single = gradient.type() == DType.F32;
     long total = 0;
     for (long i = 0; i < gradient.size(); i++) {
       double g = gradient.get(i);
       double product = single ? (float) factor * (float) g : factor * g;
-      long z = integer(product, 1L << bits);
+      long z = integer(product, bound);
       total += z * z;
       if (total > MAX_TOTAL) {
         return total;
@@ -95,11 +95,11 @@ final class ClipReference implements Clip {
   }
 
   /**
-   * z' = sign(z) floor(|z| F / 2^32): |z'| <= |z| 2^bits / ceil(sqrt(total)), hence a norm of at
-   * most 2^bits. |z| F < 2^56 fits a long.
+   * z' = sign(z) floor(|z| F / 2^32): |z'| <= |z| bound / ceil(sqrt(total)), hence a norm of at
+   * most the bound. |z| F < 2^56 fits a long.
    */
-  private static void shrink(Tensor gradient, long total, int bits) {
-    long ratio = Clip.share(total, bits);
+  private static void shrink(Tensor gradient, long total, int bound) {
+    long ratio = Clip.share(total, bound);
     for (long i = 0; i < gradient.size(); i++) {
       gradient.set(i, share((long) gradient.get(i), ratio));
     }
