@@ -1,6 +1,6 @@
 // Linear layers: y = x W^T + bias with an adapter's low-rank term as further k, and the weight
 // gradient of one example.
-#include "gemm.h"
+#include "pack.h"
 #include "verify.h"
 #include "workspace.h"
 
@@ -8,33 +8,6 @@ PALIMPSEST_BEGIN
 
 extern const int kPanelWidth;
 const int kPanelWidth = kPanel;
-
-namespace {
-
-// Of weights as a file has them, which need not start at a multiple of their size.
-template <class S>
-float element(const void* source, int64_t index) {
-  S x;
-  memcpy(&x, static_cast<const char*>(source) + index * sizeof(S), sizeof x);
-  return to_float(x);
-}
-
-template <class S, class T>
-void pack(const void* source, int64_t ld, bool transposed, int64_t ins, int64_t outs, T* packed) {
-  const int64_t ks = padded_k<T>(ins);
-  constexpr int kGroup = sizeof(T) == 2 ? 2 : 1;
-  for (int64_t j = 0; j < outs; j += kPanel)
-    for (int64_t k = 0; k < ks; k += kGroup)
-      for (int l = 0; l < kPanel; l++)
-        for (int h = 0; h < kGroup; h++) {
-          float value = 0;
-          if (j + l < outs && k + h < ins)
-            value = element<S>(source, transposed ? (k + h) * ld + j + l : (j + l) * ld + k + h);
-          from_float(value, packed++);
-        }
-}
-
-}  // namespace
 
 int linear_pack(const void* source, int32_t source_type, int64_t source_ld, int32_t transposed,
                 int64_t ins, int64_t outs, void* packed, int32_t packed_type) {
@@ -168,8 +141,7 @@ inline void pack_rows(const bf16* p, const bf16* q, int columns, bf16* to) {
 // b of one example into panels; they lie right_rows apart.
 template <class T>
 void pack_right(const T* b, int64_t b_ld, int64_t n, int64_t tokens, T* right, int64_t panel_rows) {
-  constexpr int kGroup = sizeof(T) == 2 ? 2 : 1;
-  for (int64_t t = 0; t < tokens; t += kGroup) {
+  for (int64_t t = 0; t < tokens; t += kGroup<T>) {
     const T* p = b + t * b_ld;
     const T* q = t + 1 < tokens ? p + b_ld : nullptr;
     T* to = right + t * kPanel;
@@ -178,20 +150,12 @@ void pack_right(const T* b, int64_t b_ld, int64_t n, int64_t tokens, T* right, i
   }
 }
 
-// `count` rows of a^T from i0, the rest of a whole number of tiles with zeros. A block of tokens is
-// turned on the stack, where its rows lie close together.
+// `count` rows of a^T from i0, the rest of a whole number of tiles with zeros.
 template <class T>
 void pack_left(const Tokens<T>& tokens, int64_t i0, int64_t count, T* left) {
-  constexpr int64_t kBlock = 32;
-  T turned[kLeftRows][kBlock];
   const int64_t rows = tokens.rows();
-  const T* a = tokens.a + tokens.starts[0] * tokens.a_ld + i0;
-  for (int64_t t0 = 0; t0 < rows; t0 += kBlock) {
-    const int64_t block = rows - t0 < kBlock ? rows - t0 : kBlock;
-    for (int64_t t = 0; t < block; t++)
-      for (int64_t i = 0; i < count; i++) turned[i][t] = a[(t0 + t) * tokens.a_ld + i];
-    for (int64_t i = 0; i < count; i++) memcpy(left + i * rows + t0, turned[i], block * sizeof(T));
-  }
+  pack_transposed(tokens.a + tokens.starts[0] * tokens.a_ld + i0, tokens.a_ld, rows, count, left,
+                  rows);
   for (int64_t i = count * rows; i < round_up(count, kTileRows) * rows; i++) left[i] = T{};
 }
 
@@ -365,15 +329,18 @@ struct VerifiedSum {
   }
 };
 
-// Columns [s0, s0 + count) of x x^T from row s0 on, for tokens x [tokens, width].
+// Columns [s0, s0 + count) of x x^T for tokens x [tokens, width]: those of a panel from the row of
+// its first column on, since the product is symmetric.
 template <class T>
 void gram(const T* x, int64_t ld, int64_t width, int64_t tokens, int64_t s0, int64_t count,
           T* packed, float* out) {
   for (int64_t k0 = 0; k0 < width; k0 += kGramInputs) {
     const int64_t k = width - k0 < kGramInputs ? width - k0 : kGramInputs;
     pack<T>(x + s0 * ld + k0, ld, false, k, count, packed);
-    gemm<T>(x + s0 * ld + k0, ld, tokens - s0, k, packed, nullptr, 0, 0, nullptr, nullptr, 1.0f,
-            count, out, false, kGramTokens, k0 > 0);
+    for (int64_t j = 0; j < count; j += kPanel)
+      gemm<T>(x + (s0 + j) * ld + k0, ld, tokens - s0 - j, k, packed + j * padded_k<T>(k), nullptr,
+              0, 0, nullptr, nullptr, 1.0f, count - j < kPanel ? count - j : kPanel,
+              out + j * kGramTokens + j, false, kGramTokens, k0 > 0);
   }
 }
 
@@ -421,8 +388,8 @@ double gram_norm(const Tokens<T>& tokens, Workspace workspace) {
 // Multiply-adds of the two ways to an example's norm; its own length decides, and no mate's.
 bool gram_is_less(int64_t tokens, int64_t m, int64_t n) {
   double pairs = 0;
-  for (int64_t s = 0; s < tokens; s += kGramTokens)
-    pairs += (double)(tokens - s) * (double)(tokens - s < kGramTokens ? tokens - s : kGramTokens);
+  for (int64_t s = 0; s < tokens; s += kPanel)
+    pairs += (double)(tokens - s) * (double)(tokens - s < kPanel ? tokens - s : kPanel);
   return pairs * (double)(m + n) < (double)tokens * (double)m * (double)n;
 }
 

@@ -381,6 +381,45 @@ class LinearTest {
     }
   }
 
+  /**
+   * Of weights of either type, whole panels and what is left of them, none is lost or displaced.
+   */
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void packedWeightsAreTheWeightsToTheBit(Kernels kernels) {
+    for (int[] shape : new int[][] {{32, 64}, {33, 65}, {40, 31}, {70, 99}, {7, 128}}) {
+      int out = shape[0];
+      int in = shape[1];
+      for (DType type : new DType[] {DType.F32, DType.BF16}) {
+        try (Fixture fixture = new Fixture(kernels, in)) {
+          Tensor weight = fixture.copy(fixture.wide(out, in), type);
+          LinearWeights weights = kernels.linear().pack(weight, null, true, fixture.arena());
+          Tensor rounded = fixture.copy(weight, kernels.compute());
+          Tensor y = fixture.arena().allocate(kernels.wide(), in, out);
+          kernels.linear().forward(unit(kernels, fixture, in), weights, null, null, y, false);
+          Tensor dx = fixture.arena().allocate(kernels.wide(), out, in);
+          kernels.linear().backward(unit(kernels, fixture, out), weights, null, null, dx, false);
+          // The reference rounds no weights.
+          Tensor expected = kernels instanceof ReferenceKernels ? weight : rounded;
+          for (int p = 0; p < out; p++) {
+            for (int k = 0; k < in; k++) {
+              assertEquals((float) expected.get(p, k), (float) y.get(k, p));
+              assertEquals((float) expected.get(p, k), (float) dx.get(p, k));
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private static Tensor unit(Kernels kernels, Fixture fixture, int size) {
+    Tensor matrix = fixture.arena().allocate(kernels.compute(), size, size);
+    for (int i = 0; i < size; i++) {
+      matrix.set(i, i, 1);
+    }
+    return matrix;
+  }
+
   @ParameterizedTest
   @MethodSource(Providers.ALL)
   void weightsOfEveryFloatTypeArePacked(Kernels kernels) {
