@@ -393,6 +393,64 @@ bool gram_is_less(int64_t tokens, int64_t m, int64_t n) {
   return pairs * (double)(m + n) < (double)tokens * (double)m * (double)n;
 }
 
+// --- The norm by a sketch: g^T V^T for random vectors V [sketches, m] is a product over the tokens
+// too, of a V^T and b, and the mean of its columns' squares has that of g as its expectation. What
+// is a V^T in float is rounded to the operands' type: an estimate needs no more.
+
+// Element (r, k) of V, packed.
+template <class T>
+T element_of(const T* vectors, int64_t m, int64_t r, int64_t k) {
+  const T* panel = vectors + r / kPanel * padded_k<T>(m) * kPanel;
+  return panel[(k / kGroup<T> * kPanel + r % kPanel) * kGroup<T> + k % kGroup<T>];
+}
+
+// Rows that are added to g are further tokens: the one of such a row is V's column of its id.
+template <class T>
+void append_rows(const Tokens<T>& tokens, const T* vectors, int64_t sketches, const MoreRows& more,
+                 T* left, T* right) {
+  for (int32_t i = more.starts[0]; i < more.starts[1]; i++, left += sketches, right += tokens.n) {
+    for (int64_t r = 0; r < sketches; r++) left[r] = element_of(vectors, tokens.m, r, more.ids[i]);
+    const float* value = more.values + more.rows[i] * more.ld;
+    for_each_vector(tokens.n, [&](int64_t j, auto n) {
+      store(right + j, splat(more.scale) * load(value + j, n), n);
+    });
+  }
+}
+
+template <class T>
+double sketched_norm(const Tokens<T>& tokens, const T* vectors, int64_t sketches,
+                     const MoreRows& more, Workspace workspace) {
+  const int64_t rows = tokens.rows(), from = tokens.starts[0];
+  const int32_t all = (int32_t)rows + more.starts[1] - more.starts[0];
+  float* wide = workspace.take(rows * sketches);
+  T* left = take<T>(workspace, all * sketches);
+  T* right = take<T>(workspace, all * tokens.n);
+  gemm<T>(tokens.a + from * tokens.a_ld, tokens.a_ld, rows, tokens.m, vectors, nullptr, 0, 0,
+          nullptr, nullptr, 1.0f, sketches, wide, false, sketches, false);
+  for_each_vector(rows * sketches,
+                  [&](int64_t i, auto n) { store(left + i, load(wide + i, n), n); });
+  for (int64_t t = 0; t < rows; t++)
+    memcpy(right + t * tokens.n, tokens.b + (from + t) * tokens.b_ld, tokens.n * sizeof(T));
+  append_rows(tokens, vectors, sketches, more, left + rows * sketches, right + rows * tokens.n);
+  const int32_t starts[] = {0, all};
+  Squares squares;
+  for_each_product(Tokens<T>{left, sketches, sketches, right, tokens.n, tokens.n, starts, 1},
+                   workspace, squares);
+  return squares.total / (double)sketches;
+}
+
+// What a sketch takes of so many tokens, added rows included.
+template <class T>
+int64_t sketch_floats(int64_t rows, int64_t sketches, int64_t n) {
+  return Workspace::size(rows * sketches) + floats_of<T>(rows * sketches) + floats_of<T>(rows * n) +
+         floats_of<T>(left_elements(rows)) + floats_of<T>(right_elements(rows, 1, n));
+}
+
+int64_t sketch_floats(int32_t type, int64_t rows, int64_t sketches, int64_t n) {
+  return type == PALIMPSEST_BF16 ? sketch_floats<bf16>(rows, sketches, n)
+                                 : sketch_floats<float>(rows, sketches, n);
+}
+
 template <class T>
 int64_t workspace_floats(int64_t rows, int32_t count, int64_t m, int64_t n) {
   const int64_t products =
@@ -415,10 +473,12 @@ bool ascend(const int32_t* starts, int32_t count) {
 
 }  // namespace
 
-int linear_workspace(int64_t rows, int32_t count, int64_t m, int64_t n, int32_t type,
-                     int64_t* floats) {
-  PALIMPSEST_REQUIRE(rows >= 0 && count >= 0 && m > 0 && n > 0);
+int linear_workspace(int64_t rows, int32_t count, int64_t m, int64_t n, int64_t sketches,
+                     int32_t type, int64_t* floats) {
+  PALIMPSEST_REQUIRE(rows >= 0 && count >= 0 && m > 0 && n > 0 && sketches >= 0);
   *floats = workspace_floats(type, rows, count, m, n);
+  const int64_t sketch = sketches == 0 ? 0 : sketch_floats(type, 2 * rows, sketches, n);
+  if (sketch > *floats) *floats = sketch;
   return PALIMPSEST_OK;
 }
 
@@ -441,16 +501,29 @@ int linear_example_grad(const void* a, int64_t a_ld, int64_t m, const void* b, i
 }
 
 int linear_example_norm(const void* a, int64_t a_ld, int64_t m, const void* b, int64_t b_ld,
-                        int64_t n, int32_t type, int64_t from, int64_t to, double* norm_squared,
-                        float* workspace, int64_t floats) {
+                        int64_t n, int32_t type, int64_t from, int64_t to, const void* vectors,
+                        int64_t sketches, const int32_t* more_ids, const int32_t* more_rows,
+                        int32_t more_count, const float* more, int64_t more_ld, float more_scale,
+                        double* norm_squared, float* workspace, int64_t floats) {
   PALIMPSEST_REQUIRE(m > 0 && n > 0 && from >= 0 && to >= from && a_ld >= m && b_ld >= n);
-  PALIMPSEST_REQUIRE(to <= INT32_MAX);
-  if (workspace_floats(type, to - from, 1, m, n) > floats)
+  const int32_t added = more == nullptr ? 0 : more_count;
+  PALIMPSEST_REQUIRE(added >= 0 && to <= INT32_MAX - added);
+  PALIMPSEST_REQUIRE(vectors == nullptr ? more == nullptr : sketches > 0);
+  const int32_t starts[] = {(int32_t)from, (int32_t)to}, more_starts[] = {0, added};
+  if (more != nullptr) {
+    PALIMPSEST_REQUIRE(more_ld >= n && ascend(more_starts, 1, more_ids, m));
+  }
+  const int64_t needed = vectors == nullptr ? workspace_floats(type, to - from, 1, m, n)
+                                            : sketch_floats(type, to - from + added, sketches, n);
+  if (needed > floats)
     return fail(PALIMPSEST_WORKSPACE, "the workspace is too small for this example");
-  const int32_t starts[] = {(int32_t)from, (int32_t)to};
+  const MoreRows rows{more_starts, more_ids, more_rows, more, more_ld, more_scale};
   auto run = [&]<class T>(T) {
     const Tokens<T> tokens{
         static_cast<const T*>(a), a_ld, m, static_cast<const T*>(b), b_ld, n, starts, 1};
+    if (vectors != nullptr)
+      return sketched_norm(tokens, static_cast<const T*>(vectors), sketches, rows,
+                           Workspace(workspace));
     if (gram_is_less(to - from, m, n)) return gram_norm(tokens, Workspace(workspace));
     Squares squares;
     for_each_product(tokens, Workspace(workspace), squares);

@@ -2,6 +2,7 @@ package palimpsest.cli;
 
 import java.util.Locale;
 import java.util.Set;
+import palimpsest.engine.model.Norms;
 import palimpsest.engine.model.Role;
 import palimpsest.engine.model.TuningMethod;
 import palimpsest.synth.text.InputException;
@@ -57,6 +58,14 @@ final class MethodOptions {
           "With prompt: how many virtual tokens are trained (default " + STANDARD_PROMPT + ").")
   private Integer promptTokens;
 
+  @Option(
+      names = "--norms",
+      paramLabel = "NORMS",
+      description =
+          "With full: the norms that gradients are clipped by are exact (default) or sketched, estimated at less"
+              + " cost for all but short records.")
+  private Norms norms;
+
   /**
    * The method with its settings.
    *
@@ -67,6 +76,7 @@ final class MethodOptions {
     refuse("--alpha", alpha != null && method != Method.LORA);
     refuse("--targets", targets != null && (method == Method.PROMPT || method == Method.FULL));
     refuse("--prompt-tokens", promptTokens != null && method != Method.PROMPT);
+    refuse("--norms", norms != null && method != Method.FULL);
     Set<Role> layers = targets == null ? Set.of() : targets;
     return switch (method) {
       case LORA -> {
@@ -75,7 +85,7 @@ final class MethodOptions {
       }
       case PROMPT -> new TuningMethod.Prompt(promptTokens == null ? STANDARD_PROMPT : promptTokens);
       case BIAS -> new TuningMethod.Bias(layers);
-      case FULL -> new TuningMethod.Full();
+      case FULL -> new TuningMethod.Full(norms == null ? Norms.EXACT : norms);
     };
   }
 

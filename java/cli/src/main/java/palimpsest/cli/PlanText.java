@@ -39,6 +39,9 @@ record PlanText(RunPlan plan, MemoryPlan memory) {
     if (method() instanceof TuningMethod.Prompt prompt) {
       fields.put("promptTokens", prompt.tokens());
     }
+    if (method() instanceof TuningMethod.Full full) {
+      fields.put("norms", full.norms().id());
+    }
     fields.put("parameters", plan.parameters());
     fields.put("learningRate", plan.tuning().learningRate());
     fields.put("maxTokens", plan.maxTokens());
@@ -92,7 +95,7 @@ record PlanText(RunPlan plan, MemoryPlan memory) {
       case TuningMethod.Lora lora -> "adapters of rank " + lora.rank();
       case TuningMethod.Prompt prompt -> "a soft prompt of %d tokens".formatted(prompt.tokens());
       case TuningMethod.Bias _ -> "bias vectors";
-      case TuningMethod.Full _ -> "all weights";
+      case TuningMethod.Full full -> "all weights, %s norms".formatted(full.norms().id());
     };
   }
 

@@ -65,6 +65,7 @@ class BenchCommandTest {
   @ParameterizedTest
   @CsvSource({
     "--method full,full ",
+    "--method full --norms sketched,full sketched ",
     "--method prompt --prompt-tokens 3,prompt ",
     "--method bias --targets down,bias ",
     "--method lora --rank 2,lora r=2 "

@@ -435,6 +435,17 @@ class PrivateRunTest {
   }
 
   @ParameterizedTest
+  @CsvSource({"--norms sketched,sketched", "--norms exact,exact", "'',exact"})
+  void aPlanSaysWhereNormsComeFrom(String option, String norms) throws IOException {
+    String words = "--plan --method full " + option;
+    CommandLineRun text = run("train", sound(words.strip().split(" ")));
+    assertEquals(ExitCode.DONE, text.exitCode(), text.err());
+    assertTrue(text.out().contains("all weights, " + norms + " norms"), text.out());
+    CommandLineRun json = run("train", sound((words.strip() + " --json").split(" ")));
+    assertEquals(norms, new ObjectMapper().readTree(json.out()).get("norms").asText());
+  }
+
+  @ParameterizedTest
   @CsvSource({
     "--method prompt --rank 4,--rank: --method prompt has no such setting",
     "--method bias --rank 4,--rank: --method bias has no such setting",
@@ -448,6 +459,9 @@ class PrivateRunTest {
     "--method prompt --prompt-tokens 200,behind a prompt of 200",
     "--method bias --targets query_key_value,linear layers of this model",
     "--method full --rank 4,--rank: --method full",
+    "--norms exact,--norms: --method lora",
+    "--method bias --norms sketched,--norms: --method bias",
+    "--method full --norms guessed,--norms",
     "--method full --targets down,--targets: --method full",
     "--method none,--method"
   })

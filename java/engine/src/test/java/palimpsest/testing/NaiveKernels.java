@@ -204,12 +204,26 @@ public final class NaiveKernels {
     }
 
     @Override
-    public long workspace(DType type, long rows, int examples, long left, long right) {
+    public long workspace(
+        DType type, long rows, int examples, long left, long right, long sketches) {
       return 0;
     }
 
     @Override
     public double exampleNorm(Tensor left, Tensor right, long from, long to, Tensor workspace) {
+      throw new UnsupportedOperationException("adapters only");
+    }
+
+    @Override
+    public double exampleNorm(
+        Tensor left,
+        Tensor right,
+        long from,
+        long to,
+        LinearWeights vectors,
+        EmbeddingRows more,
+        int example,
+        Tensor workspace) {
       throw new UnsupportedOperationException("adapters only");
     }
 

@@ -185,7 +185,7 @@ final class PrivateTraining implements AutoCloseable {
       for (int i : sampler.draw(step, examples.size())) {
         batch.add(examples.get(i));
       }
-      gradient.accumulate(batch);
+      gradient.accumulate(batch, step);
       addNoiseAndUpdate(noisy, step, nextClipNorm(countNoise, step));
       key.advance(step);
       save.run();

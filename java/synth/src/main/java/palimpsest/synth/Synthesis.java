@@ -614,7 +614,7 @@ public final class Synthesis {
       }
       case TuningMethod.Prompt prompt -> made.put("promptTokens", prompt.tokens());
       case TuningMethod.Bias bias -> made.put("targets", names(bias.targets(folder.config())));
-      case TuningMethod.Full _ -> {}
+      case TuningMethod.Full full -> made.put("norms", full.norms().id());
     }
     made.put("parameters", plan.parameters());
   }

@@ -30,6 +30,7 @@ import palimpsest.engine.generate.Scorer;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.Norms;
 import palimpsest.engine.model.Role;
 import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.model.TuningMethod;
@@ -48,7 +49,8 @@ class MethodsTest {
           new TuningMethod.Prompt(7),
           new TuningMethod.Bias(Set.of()),
           new TuningMethod.Bias(EnumSet.of(Role.DOWN)),
-          new TuningMethod.Full());
+          new TuningMethod.Full(),
+          new TuningMethod.Full(Norms.SKETCHED));
 
   @TempDir Path folder;
   private TinySetting setting;
@@ -320,5 +322,13 @@ class MethodsTest {
             model,
             narrow);
     assertEquals(16 * 134_515_008L, full.training(), "the sum, the weights and two moments");
+    MemoryPlan sketched =
+        MemoryPlan.of(
+            RunPlan.of(
+                settings(new TuningMethod.Full(Norms.SKETCHED), OptionalDouble.empty()), model),
+            model,
+            narrow);
+    long vectors = sketched.gradients() - full.gradients();
+    assertTrue(vectors > 2 * 16_000_000L && vectors < 0.03 * full.bytes(), "signs: " + vectors);
   }
 }

@@ -20,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.FieldSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import palimpsest.engine.model.Norms;
 import palimpsest.engine.model.TuningMethod;
 import palimpsest.privacy.ClipRule;
 
@@ -59,7 +60,8 @@ class StatementSchemaTest {
           TuningMethod.Lora.of(2),
           new TuningMethod.Prompt(3),
           new TuningMethod.Bias(Set.of()),
-          new TuningMethod.Full());
+          new TuningMethod.Full(),
+          new TuningMethod.Full(Norms.SKETCHED));
 
   @ParameterizedTest
   @FieldSource("METHODS")

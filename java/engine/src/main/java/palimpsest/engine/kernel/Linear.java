@@ -90,7 +90,17 @@ public interface Linear {
    *
    * @param type of the two, compute or wide
    */
-  long workspace(DType type, long rows, int examples, long left, long right);
+  default long workspace(DType type, long rows, int examples, long left, long right) {
+    return workspace(type, rows, examples, left, right, 0);
+  }
+
+  /**
+   * The same, where norms may also be estimated by a sketch.
+   *
+   * @param type of the two, compute or wide
+   * @param sketches the most vectors of a sketch; 0 for none
+   */
+  long workspace(DType type, long rows, int examples, long left, long right, long sketches);
 
   /**
    * Squared L2 norm of one example's {@code g = sum left[n] ⊗ right[n]} over n in [from, to), a
@@ -103,6 +113,32 @@ public interface Linear {
    * @param workspace wide, see {@link #workspace}
    */
   double exampleNorm(Tensor left, Tensor right, long from, long to, Tensor workspace);
+
+  /**
+   * An estimate of the same by a sketch, and of g with the rows of {@code more} added to it: the
+   * mean over the m outputs v of {@code vectors} of {@code |gᵀ v|²}, by {@code gᵀ v = sum
+   * (left[n]·v) right[n]} (Hutchinson's estimator of the trace of g gᵀ). With entries of v that are
+   * +1 or -1, pairwise independent and independent of g, its expectation is the squared norm. It
+   * takes about {@code 2(to - from)(M + K) m} FLOP and is a function of the example and the vectors
+   * alone.
+   *
+   * @param left compute [N, M]
+   * @param right compute [N, K]
+   * @param vectors packed, M inputs and m outputs, no bias
+   * @param more what else the gradient consists of, as in {@link #accumulate}; or null
+   * @param example which of {@code more}'s
+   * @param workspace wide, see {@link #workspace}; rows of {@code more} may be as many as {@code
+   *     rows} there
+   */
+  double exampleNorm(
+      Tensor left,
+      Tensor right,
+      long from,
+      long to,
+      LinearWeights vectors,
+      EmbeddingRows more,
+      int example,
+      Tensor workspace);
 
   /**
    * Verified sum of a group's weight gradients, of which none is kept: for each example e of rows

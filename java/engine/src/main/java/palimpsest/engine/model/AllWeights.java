@@ -14,22 +14,40 @@ import palimpsest.engine.tensor.TensorArena;
 public final class AllWeights extends Trainable {
   private final Decoder decoder;
   private final WeightLayout layout;
+  private final Norms norms;
   private boolean base;
 
   /**
+   * With exact norms.
+   *
    * @param decoder the model whose weights are trained; {@link #pack} changes it
    * @param arena holds the wide weights
    */
   public AllWeights(Decoder decoder, TensorArena arena) {
+    this(decoder, Norms.EXACT, arena);
+  }
+
+  /**
+   * @param decoder the model whose weights are trained; {@link #pack} changes it
+   * @param norms where the norms that gradients are clipped by come from
+   * @param arena holds the wide weights
+   */
+  public AllWeights(Decoder decoder, Norms norms, TensorArena arena) {
     WeightLayout layout = new WeightLayout(decoder.config());
     super(decoder.kernels(), layout.size(), arena);
     this.decoder = decoder;
     this.layout = layout;
+    this.norms = norms;
   }
 
   @Override
   public TuningMethod method() {
-    return new TuningMethod.Full();
+    return new TuningMethod.Full(norms);
+  }
+
+  /** Where the norms that gradients are clipped by come from. */
+  public Norms norms() {
+    return norms;
   }
 
   /** Where each weight lies in the flat parameters. */

@@ -158,8 +158,17 @@ public sealed interface TuningMethod {
     }
   }
 
-  /** Full fine-tuning: all of the model's own weights, of which no others are kept. */
-  record Full() implements TuningMethod {
+  /**
+   * Full fine-tuning: all of the model's own weights, of which no others are kept.
+   *
+   * @param norms where the norms that gradients are clipped by come from
+   */
+  record Full(Norms norms) implements TuningMethod {
+    /** With exact norms. */
+    public Full() {
+      this(Norms.EXACT);
+    }
+
     @Override
     public String id() {
       return "full";
@@ -172,7 +181,7 @@ public sealed interface TuningMethod {
 
     @Override
     public AllWeights parameters(Decoder decoder, TensorArena arena) {
-      return new AllWeights(decoder, arena);
+      return new AllWeights(decoder, norms, arena);
     }
   }
 

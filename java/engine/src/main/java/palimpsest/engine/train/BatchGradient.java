@@ -69,19 +69,26 @@ public final class BatchGradient implements AutoCloseable {
     return sum;
   }
 
+  /** The same for a sum that belongs to no step of a run. */
+  public void accumulate(List<Example> batch) {
+    accumulate(batch, 0);
+  }
+
   /**
    * Replaces the clipped sum by that of the batch.
    *
+   * @param step whose sum it is, a public number
    * @throws IllegalArgumentException if an example is longer than a group; nothing has entered
    * @throws IllegalStateException if a worker failed; the sum is then cleared, nothing of the batch
    *     is in it
    */
-  public void accumulate(List<Example> batch) {
+  public void accumulate(List<Example> batch, long step) {
     if (sum == null) {
       throw new IllegalStateException("these workers have no clipped sum");
     }
     clear();
     List<List<Example>> groups = groups(batch);
+    gradients.forEach(each -> each.startStep(step));
     try {
       overGroups(
           groups, (worker, _) -> gradients.get(worker).accumulate(partial.get(worker)), () -> {});

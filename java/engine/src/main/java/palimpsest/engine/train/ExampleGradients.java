@@ -42,10 +42,18 @@ public interface ExampleGradients {
    */
   static long bytes(
       DecoderConfig config, Kernels kernels, TuningMethod method, int maxRows, int maxExamples) {
-    return method instanceof TuningMethod.Full
-        ? WeightGradients.bytes(config, kernels, maxRows, maxExamples)
+    return method instanceof TuningMethod.Full full
+        ? WeightGradients.bytes(config, kernels, full.norms(), maxRows, maxExamples)
         : SmallGradients.bytes(config, kernels, method, maxRows, maxExamples);
   }
+
+  /**
+   * Begins a step. What is random of gradients and is not the examples' own follows from its
+   * number.
+   *
+   * @param step public; another in each step of a run
+   */
+  default void startStep(long step) {}
 
   /** The group to fill with examples before {@link #accumulate}. */
   TokenGroup group();

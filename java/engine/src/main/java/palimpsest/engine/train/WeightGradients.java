@@ -14,6 +14,7 @@ import palimpsest.engine.model.Activations;
 import palimpsest.engine.model.AllWeights;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.Norms;
 import palimpsest.engine.model.ParameterGradients;
 import palimpsest.engine.model.Role;
 import palimpsest.engine.model.TokenGroup;
@@ -63,6 +64,11 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
   private final ClippedExamples examples;
   private final Map<WeightLayout.Matrix, GradientProduct> products = new HashMap<>();
 
+  /** Of norms that are estimated; null where they are exact. */
+  private final NormSketch sketch;
+
+  private long step;
+
   /** Training without privacy needs none. */
   private boolean withNorms = true;
 
@@ -96,25 +102,33 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
     for (int row = 0; row < maxRows; row++) {
       counting.set(row, row);
     }
+    sketch = weights.norms() == Norms.SKETCHED ? new NormSketch(layout, kernels, arena) : null;
     workspace =
-        arena.allocate(kernels.wide(), workspaceSize(layout, kernels, maxRows, maxExamples));
+        arena.allocate(
+            kernels.wide(), workspaceSize(layout, kernels, weights.norms(), maxRows, maxExamples));
     examples = new ClippedExamples(maxExamples, kernels.wide(), arena);
   }
 
   /** Bytes of one worker's buffers, but for some indices. */
-  static long bytes(DecoderConfig config, Kernels kernels, int maxRows, int maxExamples) {
+  static long bytes(
+      DecoderConfig config, Kernels kernels, Norms norms, int maxRows, int maxExamples) {
     WeightLayout layout = new WeightLayout(config);
     try (TensorArena arena = new TensorArena()) {
       new Activations(
           config, kernels, maxRows, maxRows, 0, Activations.Purpose.BOOK_KEEPING, arena);
+      if (norms == Norms.SKETCHED) {
+        new NormSketch(layout, kernels, arena);
+      }
       long numbers =
-          maxExamples * layout.vectorsSize() + workspaceSize(layout, kernels, maxRows, maxExamples);
+          maxExamples * layout.vectorsSize()
+              + workspaceSize(layout, kernels, norms, maxRows, maxExamples);
       return arena.bytes() + kernels.wide().bytes() * numbers;
     }
   }
 
   private static long workspaceSize(
-      WeightLayout layout, Kernels kernels, int maxRows, int maxExamples) {
+      WeightLayout layout, Kernels kernels, Norms norms, int maxRows, int maxExamples) {
+    int sketches = norms == Norms.SKETCHED ? NormSketch.VECTORS : 0;
     long most =
         kernels
             .linear()
@@ -126,7 +140,12 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
               kernels
                   .linear()
                   .workspace(
-                      kernels.compute(), maxRows, maxExamples, matrix.rows(), matrix.cols()));
+                      kernels.compute(),
+                      maxRows,
+                      maxExamples,
+                      matrix.rows(),
+                      matrix.cols(),
+                      sketches));
     }
     return Math.max(1, most);
   }
@@ -134,6 +153,11 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
   @Override
   public TokenGroup group() {
     return group;
+  }
+
+  @Override
+  public void startStep(long step) {
+    this.step = step;
   }
 
   @Override
@@ -182,6 +206,11 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
     for (int e = 0; withNorms && e < group.examples(); e++) {
       norms[place(layout.vectorsOffset(), e)] += kernels.clip().exampleNorm(vectors(e));
     }
+    for (int at = 0; withNorms && at < norms.length; at++) {
+      if (sketched(at % group.examples())) {
+        norms[at] = NormSketch.withMargin(norms[at]);
+      }
+    }
   }
 
   /** Where the squared norm stands that the part of an example's gradient at this offset is of. */
@@ -189,7 +218,16 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
     return clipped.map(sum -> sum.group(offset)).orElse(0) * group.examples() + example;
   }
 
-  /** Squared norm of an example's whole gradient, after {@link #compute}. */
+  /** By the example's own length alone: what mates have must not settle how it is computed. */
+  private boolean sketched(int example) {
+    return sketch != null
+        && group.rowStart(example + 1) - group.rowStart(example) > NormSketch.EXACT_ROWS;
+  }
+
+  /**
+   * Squared norm of an example's whole gradient, after {@link #compute}; one that is estimated
+   * includes the estimate's margin.
+   */
   double norm(int example) {
     double whole = 0;
     for (int at = example; at < norms.length; at += group.examples()) {
@@ -199,6 +237,9 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
   }
 
   private void begin() {
+    if (sketch != null && withNorms) {
+      sketch.draw(step);
+    }
     products.clear();
     norms = new double[clipped.map(ProductSum::groups).orElse(1) * group.examples()];
     vectors.data().fill((byte) 0);
@@ -246,10 +287,12 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
   private void product(
       WeightLayout.Matrix matrix, Tensor left, Tensor right, Tensor starts, EmbeddingRows more) {
     for (int e = 0; withNorms && e < group.examples(); e++) {
+      long from = starts.getLong(e);
+      long to = starts.getLong(e + 1);
       norms[place(matrix.offset(), e)] +=
-          kernels
-              .linear()
-              .exampleNorm(left, right, starts.getLong(e), starts.getLong(e + 1), workspace);
+          sketched(e)
+              ? sketch.norm(matrix, left, right, from, to, more, e, workspace)
+              : kernels.linear().exampleNorm(left, right, from, to, workspace);
     }
     products.put(
         matrix,
@@ -344,17 +387,20 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
     if (config.tiedHead()) {
       product(table, dLogits, h, headStarts, tokens);
       for (int e = 0; withNorms && e < group.examples(); e++) {
-        norms[place(table.offset(), e)] +=
-            kernels
-                .embedding()
-                .exampleNorm(
-                    tokens,
-                    e,
-                    dLogits,
-                    h,
-                    group.headStart(e),
-                    group.headStart(e + 1),
-                    table.rows());
+        // A sketch has them already: it is linear in all that the gradient consists of.
+        if (!sketched(e)) {
+          norms[place(table.offset(), e)] +=
+              kernels
+                  .embedding()
+                  .exampleNorm(
+                      tokens,
+                      e,
+                      dLogits,
+                      h,
+                      group.headStart(e),
+                      group.headStart(e + 1),
+                      table.rows());
+        }
       }
     } else {
       product(layout.matrix(Role.HEAD, 0), dLogits, h, headStarts, null);

@@ -21,8 +21,11 @@ import palimpsest.synth.bench.KernelCase.Roof;
 final class KernelCases {
   private static final int RANK = 8;
 
-  /** Tokens an example, where a kernel goes by examples. */
+  /** Tokens an example, where a kernel goes by examples; one of all rows is measured besides. */
   private static final int EXAMPLE = 64;
+
+  /** Vectors of a sketched norm. */
+  private static final int SKETCHES = 32;
 
   private static final int GRID_BITS = 20;
   private static final double SCALE = 2;
@@ -116,19 +119,22 @@ final class KernelCases {
     linear(width, hidden);
     linear(hidden, width);
     head(width, config.vocabularySize());
-    trained(attention.queryWidth(), width);
-    trained(width, hidden);
-    trained(width, config.vocabularySize());
+    for (int length : rows > EXAMPLE ? new int[] {EXAMPLE, rows} : new int[] {rows}) {
+      trained(attention.queryWidth(), width, length);
+      trained(width, hidden, length);
+      trained(width, config.vocabularySize(), length);
+    }
   }
 
   /** A matrix that is trained: its gradient plain, and what privacy needs, by examples. */
-  private void trained(long in, long out) {
-    String shape = in + "x" + out + " T " + EXAMPLE;
-    if (!wanted(shape, "linear example_grad", "linear example_norm", "linear accumulate")) {
+  private void trained(long in, long out, int length) {
+    String shape = in + "x" + out + " T " + length;
+    String sketched = shape + " m " + SKETCHES;
+    if (!wanted(shape, "linear example_grad", "linear example_norm", "linear accumulate")
+        && !wanted(sketched, "linear example_norm")) {
       return;
     }
-    int examples = Math.max(1, rows / EXAMPLE);
-    int length = Math.min(rows, EXAMPLE);
+    int examples = rows / length;
     long count = (long) examples * length;
     Tensor x = compute(count, in);
     Tensor dy = compute(count, out);
@@ -139,7 +145,9 @@ final class KernelCases {
     Tensor workspace =
         arena.allocate(
             kernels.wide(),
-            Math.max(1, kernels.linear().workspace(kernels.compute(), count, examples, out, in)));
+            Math.max(
+                1,
+                kernels.linear().workspace(kernels.compute(), count, examples, out, in, SKETCHES)));
     ClippedExamples clipped = new ClippedExamples(examples, kernels.wide(), arena);
     clipped.begin(examples, GRID_BITS);
     for (int e = 0; e < examples; e++) {
@@ -164,6 +172,18 @@ final class KernelCases {
           for (int e = 0; e < examples; e++) {
             long from = (long) e * length;
             kernels.linear().exampleNorm(dy, x, from, from + length, workspace);
+          }
+        });
+    LinearWeights signs = kernels.linear().pack(wide(SKETCHES, out).fill(1), null, false, arena);
+    add(
+        "linear example_norm",
+        sketched,
+        2.0 * count * (in + out) * SKETCHES,
+        Roof.COMPUTE,
+        () -> {
+          for (int e = 0; e < examples; e++) {
+            long from = (long) e * length;
+            kernels.linear().exampleNorm(dy, x, from, from + length, signs, null, 0, workspace);
           }
         });
     add(

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.function.IntConsumer;
 import palimpsest.engine.kernel.cpu.CpuKernels;
+import palimpsest.engine.model.Norms;
 import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.model.TuningMethod;
 
@@ -71,7 +72,11 @@ public final class StepBenchmark {
   }
 
   private static String method(TuningMethod method) {
-    return method.rank() == 0 ? method.id() : method.id() + " r=" + method.rank();
+    return switch (method) {
+      case TuningMethod.Lora lora -> lora.id() + " r=" + lora.rank();
+      case TuningMethod.Full full when full.norms() == Norms.SKETCHED -> full.id() + " sketched";
+      default -> method.id();
+    };
   }
 
   private static Measurement measured(

@@ -109,7 +109,7 @@ public final class TuningStep implements AutoCloseable {
           BatchGradient.clipped(
               workers, gradients, ClippedSum.of(decoder, tuned, CLIP_NORM, GRID_BITS, arena));
     }
-    clipped.accumulate(batch);
+    clipped.accumulate(batch, step);
     ClippedSum sum = clipped.sum();
     update(sum.sums(), NOISE_MULTIPLIER * sum.sensitivity(), sum.gridStep());
   }

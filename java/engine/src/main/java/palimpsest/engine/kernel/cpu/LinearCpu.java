@@ -93,13 +93,32 @@ final class LinearCpu implements Linear {
         cpu.bind(
             "linear_workspace",
             FunctionDescriptor.of(
-                JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT, ADDRESS));
+                JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, ADDRESS));
     exampleNorm =
         cpu.bind(
             "linear_example_norm",
             FunctionDescriptor.of(
-                JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_INT,
-                JAVA_LONG, JAVA_LONG, ADDRESS, ADDRESS, JAVA_LONG));
+                JAVA_INT,
+                ADDRESS,
+                JAVA_LONG,
+                JAVA_LONG,
+                ADDRESS,
+                JAVA_LONG,
+                JAVA_LONG,
+                JAVA_INT,
+                JAVA_LONG,
+                JAVA_LONG,
+                ADDRESS,
+                JAVA_LONG,
+                ADDRESS,
+                ADDRESS,
+                JAVA_INT,
+                ADDRESS,
+                JAVA_LONG,
+                JAVA_FLOAT,
+                ADDRESS,
+                ADDRESS,
+                JAVA_LONG));
     accumulate =
         cpu.bind(
             "linear_accumulate",
@@ -348,13 +367,13 @@ final class LinearCpu implements Linear {
   }
 
   @Override
-  public long workspace(DType type, long rows, int examples, long left, long right) {
+  public long workspace(DType type, long rows, int examples, long left, long right, long sketches) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment floats = GuardedMemory.allocate(arena, Long.BYTES, Long.BYTES);
       cpu.check(
           (int)
               workspace.invokeExact(
-                  rows, examples, left, right, type == DType.BF16 ? 1 : 0, floats));
+                  rows, examples, left, right, sketches, type == DType.BF16 ? 1 : 0, floats));
       return floats.get(JAVA_LONG, 0);
     } catch (Throwable t) {
       throw CpuLibrary.rethrow(t);
@@ -363,9 +382,50 @@ final class LinearCpu implements Linear {
 
   @Override
   public double exampleNorm(Tensor left, Tensor right, long from, long to, Tensor workspace) {
+    return norm(left, right, from, to, null, null, 0, workspace);
+  }
+
+  @Override
+  public double exampleNorm(
+      Tensor left,
+      Tensor right,
+      long from,
+      long to,
+      LinearWeights vectors,
+      EmbeddingRows more,
+      int example,
+      Tensor workspace) {
+    Packed packed = (Packed) vectors;
+    cpu.requireSame("inputs of the vectors", left.cols(), packed.in);
+    if (packed.bias != null) {
+      throw new IllegalArgumentException("the vectors of a sketch have no bias");
+    }
+    if (more != null) {
+      Arguments.requireRows(cpu, more, example, example + 1, right.cols());
+    }
+    return norm(left, right, from, to, packed, more, example, workspace);
+  }
+
+  /**
+   * The norm, or with {@code vectors} its sketch.
+   *
+   * @param example which of {@code more}'s, if that is not null
+   */
+  private double norm(
+      Tensor left,
+      Tensor right,
+      long from,
+      long to,
+      Packed vectors,
+      EmbeddingRows more,
+      int example,
+      Tensor workspace) {
     cpu.requireCompute(left, right);
     cpu.requireWide(workspace);
+    requireContiguous(workspace);
     cpu.requireRange(from, to, Math.min(left.rows(), right.rows()));
+    long first = more == null ? 0 : more.starts().getLong(example);
+    int count = more == null ? 0 : Math.toIntExact(more.starts().getLong(example + 1) - first);
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment norm = GuardedMemory.allocate(arena, Double.BYTES, Double.BYTES);
       cpu.check(
@@ -380,6 +440,14 @@ final class LinearCpu implements Linear {
                   cpu.typeOf(left),
                   from,
                   to,
+                  Arguments.address(vectors == null ? null : vectors.forward),
+                  vectors == null ? 0 : vectors.out,
+                  Arguments.address(more == null ? null : more.ids().part(first, count)),
+                  Arguments.address(more == null ? null : more.rows().part(first, count)),
+                  count,
+                  Arguments.address(more == null ? null : more.values()),
+                  Arguments.stride(more == null ? null : more.values()),
+                  more == null ? 0f : (float) more.scale(),
                   norm,
                   workspace.data(),
                   workspace.size()));

@@ -276,7 +276,7 @@ final class LinearReference implements Linear {
   }
 
   @Override
-  public long workspace(DType type, long rows, int examples, long left, long right) {
+  public long workspace(DType type, long rows, int examples, long left, long right, long sketches) {
     return 0;
   }
 
@@ -289,6 +289,40 @@ final class LinearReference implements Linear {
       sum += g * g;
     }
     return sum;
+  }
+
+  @Override
+  public double exampleNorm(
+      Tensor left,
+      Tensor right,
+      long from,
+      long to,
+      LinearWeights vectors,
+      EmbeddingRows more,
+      int example,
+      Tensor workspace) {
+    Packed packed = Check.own("vectors", vectors, Packed.class);
+    Check.matrix("left", left, right.rows(), packed.in());
+    Check.range(from, to, left.rows());
+    int cols = Math.toIntExact(right.cols());
+    int rows = Math.toIntExact(left.cols());
+    double[] gradient = product(left, right, from, to);
+    if (more != null) {
+      EmbeddingReference.addRows(more, example, gradient, rows);
+    }
+    double[] v = new double[rows];
+    double sum = 0;
+    for (long r = 0; r < packed.out(); r++) {
+      Rows.read(packed.values(), r, v, 0);
+      double[] sketch = new double[cols];
+      for (int i = 0; i < rows; i++) {
+        Rows.axpy(v[i], gradient, i * cols, sketch, 0, cols);
+      }
+      for (double value : sketch) {
+        sum += value * value;
+      }
+    }
+    return sum / packed.out();
   }
 
   /** {@code sum left[n] ⊗ right[n]} over n in [from, to), row by row. */
