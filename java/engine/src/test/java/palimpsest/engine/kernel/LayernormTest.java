@@ -1,5 +1,6 @@
 package palimpsest.engine.kernel;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static palimpsest.engine.kernel.Fixture.array;
 
 import org.junit.jupiter.api.Test;
@@ -135,6 +136,27 @@ class LayernormTest {
 
   private static double loss(Fixture fixture, Tensor[] in) {
     return FiniteDifferences.inner(run(Providers.REFERENCE, fixture, 0, 3, in)[0], in[3]);
+  }
+
+  /** Where mates end a chunk of the output layer's rows, an example's come in two calls. */
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void anExamplesRowsMayComeInPieces(Kernels kernels) {
+    Layernorm layernorm = kernels.layernorm();
+    try (Fixture fixture = new Fixture(kernels, 8)) {
+      Tensor[] in = inputs(fixture, 40, 172);
+      Tensor[] out = run(kernels, fixture, 0, 0, in);
+      Tensor[] whole = {fixture.copy(in[5], kernels.wide()), fixture.copy(in[6], kernels.wide())};
+      layernorm.exampleGrad(in[3], in[0], out[1], out[2], 3, 38, whole[0], whole[1]);
+      for (int cut = 3; cut <= 38; cut++) {
+        Tensor weight = fixture.copy(in[5], kernels.wide());
+        Tensor bias = fixture.copy(in[6], kernels.wide());
+        layernorm.exampleGrad(in[3], in[0], out[1], out[2], 3, cut, weight, bias);
+        layernorm.exampleGrad(in[3], in[0], out[1], out[2], cut, 38, weight, bias);
+        assertArrayEquals(array(whole[0]), array(weight), "cut at " + cut);
+        assertArrayEquals(array(whole[1]), array(bias), "cut at " + cut);
+      }
+    }
   }
 
   @ParameterizedTest

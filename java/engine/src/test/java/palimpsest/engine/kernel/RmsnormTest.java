@@ -1,5 +1,6 @@
 package palimpsest.engine.kernel;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static palimpsest.engine.kernel.Fixture.array;
 
 import org.junit.jupiter.api.Test;
@@ -97,6 +98,24 @@ class RmsnormTest {
 
   private static double loss(Fixture fixture, Tensor[] in) {
     return FiniteDifferences.inner(run(Providers.REFERENCE, fixture, 0, 3, in)[0], in[2]);
+  }
+
+  /** Where mates end a chunk of the output layer's rows, an example's come in two calls. */
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void anExamplesRowsMayComeInPieces(Kernels kernels) {
+    try (Fixture fixture = new Fixture(kernels, 8)) {
+      Tensor[] in = inputs(fixture, 40, 172);
+      Tensor rstd = run(kernels, fixture, 0, 0, in)[1];
+      Tensor whole = fixture.copy(in[4], kernels.wide());
+      kernels.rmsnorm().exampleGrad(in[2], in[0], rstd, 3, 38, whole);
+      for (int cut = 3; cut <= 38; cut++) {
+        Tensor pieces = fixture.copy(in[4], kernels.wide());
+        kernels.rmsnorm().exampleGrad(in[2], in[0], rstd, 3, cut, pieces);
+        kernels.rmsnorm().exampleGrad(in[2], in[0], rstd, cut, 38, pieces);
+        assertArrayEquals(array(whole), array(pieces), "cut at " + cut);
+      }
+    }
   }
 
   @ParameterizedTest
