@@ -80,6 +80,11 @@ final class BenchStepCommand extends BenchVerb {
   private int groupRows;
 
   @Option(
+      names = "--recompute",
+      description = "Compute activations again on the way back instead of keeping them.")
+  private boolean recompute;
+
+  @Option(
       names = "--compute",
       defaultValue = "bf16",
       description = "Type of the matrix products: ${COMPLETION-CANDIDATES} (default: bf16).")
@@ -120,7 +125,7 @@ final class BenchStepCommand extends BenchVerb {
     int longest = Math.max(1, length + tuning.promptTokens());
     int rows = Math.max(groupRows, longest);
     int examples = batch != null ? batch : GROUPS_A_WORKER * threads * (rows / longest);
-    return new TuningStep.Shape(length, examples, tuning, threads, rows);
+    return new TuningStep.Shape(length, examples, tuning, threads, rows, recompute);
   }
 
   private TunedDecoder open(CpuKernels kernels, int longest) throws IOException {

@@ -1,9 +1,11 @@
 package palimpsest.cli;
 
+import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import palimpsest.engine.model.Norms;
 import palimpsest.engine.model.Role;
+import palimpsest.engine.model.TensorPatterns;
 import palimpsest.engine.model.TuningMethod;
 import palimpsest.synth.text.InputException;
 import picocli.CommandLine.Option;
@@ -52,6 +54,15 @@ final class MethodOptions {
   private Set<Role> targets;
 
   @Option(
+      names = "--train",
+      paramLabel = "PATTERN",
+      split = ",",
+      description =
+          "With full: only the tensors whose names in the model's file match a pattern are trained, such as"
+              + " 'model.layers.*.mlp.*,!*.bias': * is any characters, ? one, and ! takes away (default all).")
+  private List<String> train;
+
+  @Option(
       names = "--prompt-tokens",
       paramLabel = "N",
       description =
@@ -77,6 +88,7 @@ final class MethodOptions {
     refuse("--targets", targets != null && (method == Method.PROMPT || method == Method.FULL));
     refuse("--prompt-tokens", promptTokens != null && method != Method.PROMPT);
     refuse("--norms", norms != null && method != Method.FULL);
+    refuse("--train", train != null && method != Method.FULL);
     Set<Role> layers = targets == null ? Set.of() : targets;
     return switch (method) {
       case LORA -> {
@@ -85,7 +97,10 @@ final class MethodOptions {
       }
       case PROMPT -> new TuningMethod.Prompt(promptTokens == null ? STANDARD_PROMPT : promptTokens);
       case BIAS -> new TuningMethod.Bias(layers);
-      case FULL -> new TuningMethod.Full(norms == null ? Norms.EXACT : norms);
+      case FULL ->
+          new TuningMethod.Full(
+              train == null ? TensorPatterns.ALL : new TensorPatterns(train),
+              norms == null ? Norms.EXACT : norms);
     };
   }
 

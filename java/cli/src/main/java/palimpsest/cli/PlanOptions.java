@@ -47,6 +47,11 @@ final class PlanOptions {
           "With --plan: minutes that training may take on two ordinary cores (default 10).")
   private long minutes;
 
+  @Option(
+      names = "--recompute",
+      description = "With --plan: activations are computed again instead of kept.")
+  private boolean recompute;
+
   @Mixin private MethodOptions method;
 
   /** The plan for a target epsilon; steps and delta are the mechanism's if they are given. */
@@ -76,6 +81,9 @@ final class PlanOptions {
             mechanism.stepsIfGiven(),
             OptionalDouble.empty(),
             OptionalDouble.empty());
-    return PlanText.of(ModelCache.standard().resolve(model), settings, ExecutionSpec.defaults());
+    return PlanText.of(
+        ModelCache.standard().resolve(model),
+        settings,
+        ExecutionSpec.defaults().withRecompute(recompute));
   }
 }

@@ -12,11 +12,12 @@ import palimpsest.synth.RunPlan;
 import palimpsest.synth.RunSettings;
 
 /** What a private run would cost, before it is made. */
-record PlanText(RunPlan plan, MemoryPlan memory) {
+record PlanText(RunPlan plan, MemoryPlan memory, boolean recompute) {
   static PlanText of(Path model, RunSettings settings, ExecutionSpec execution) {
     try (ModelFolder folder = ModelFolder.open(model)) {
       RunPlan plan = RunPlan.of(settings, folder.config());
-      return new PlanText(plan, MemoryPlan.of(plan, folder.config(), execution));
+      return new PlanText(
+          plan, MemoryPlan.of(plan, folder.config(), execution), execution.recompute());
     }
   }
 
@@ -41,6 +42,7 @@ record PlanText(RunPlan plan, MemoryPlan memory) {
     }
     if (method() instanceof TuningMethod.Full full) {
       fields.put("norms", full.norms().id());
+      fields.put("trained", full.trained().words());
     }
     fields.put("parameters", plan.parameters());
     fields.put("learningRate", plan.tuning().learningRate());
@@ -48,6 +50,7 @@ record PlanText(RunPlan plan, MemoryPlan memory) {
     fields.put("expectedTokens", plan.tokens());
     fields.put("nominalMinutes", plan.seconds() / 60);
     fields.put("memoryBytes", memory.bytes());
+    fields.put("recompute", recompute);
     return fields;
   }
 
@@ -82,7 +85,14 @@ record PlanText(RunPlan plan, MemoryPlan memory) {
             "about %.0f min of training on two ordinary cores (%,d tokens)",
             Math.ceil(plan.seconds() / 60),
             plan.tokens()));
-    row(text, "memory", String.format(Locale.ROOT, "about %.1f GB", memory.bytes() / 1e9));
+    row(
+        text,
+        "memory",
+        String.format(
+            Locale.ROOT,
+            "about %.1f GB%s",
+            memory.bytes() / 1e9,
+            recompute ? ", activations computed again" : ""));
     return text.toString();
   }
 
@@ -95,7 +105,13 @@ record PlanText(RunPlan plan, MemoryPlan memory) {
       case TuningMethod.Lora lora -> "adapters of rank " + lora.rank();
       case TuningMethod.Prompt prompt -> "a soft prompt of %d tokens".formatted(prompt.tokens());
       case TuningMethod.Bias _ -> "bias vectors";
-      case TuningMethod.Full full -> "all weights, %s norms".formatted(full.norms().id());
+      case TuningMethod.Full full ->
+          "%s, %s norms"
+              .formatted(
+                  full.trained().isAll()
+                      ? "all weights"
+                      : "weights named " + String.join(",", full.trained().patterns()),
+                  full.norms().id());
     };
   }
 

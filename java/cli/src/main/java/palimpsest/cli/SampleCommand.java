@@ -148,6 +148,7 @@ final class SampleCommand extends Verb {
     return new AdapterCard(
         name,
         weights,
+        List.of(),
         labels == null ? Labels.single() : DataOptions.labels(labels),
         prompt.prompt(),
         maxTokens == null ? STANDARD_TOKENS : maxTokens,

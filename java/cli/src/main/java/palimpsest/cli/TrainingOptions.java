@@ -115,6 +115,13 @@ final class TrainingOptions {
       description = "Threads (default: all processors). Speed only.")
   private Integer workers;
 
+  @Option(
+      names = "--recompute",
+      description =
+          "Keep of each block its input alone and compute the rest again on the way back: less memory for long"
+              + " records, more time, the same result. Not with --method full.")
+  private boolean recompute;
+
   /** The run's settings; reads the file's length only under the waiver. */
   RunSettings settings(Path file, DataOptions data) {
     TuningMethod tuned = method.method();
@@ -156,7 +163,8 @@ final class TrainingOptions {
         workers == null ? standard.workers() : workers,
         standard.groupRows(),
         standard.groupExamples(),
-        standard.streams());
+        standard.streams(),
+        recompute);
   }
 
   /** What the owner declared public. */

@@ -352,6 +352,56 @@ class PrivateRunTest {
     assertFalse(Files.exists(setting.state()), "nothing is paid");
   }
 
+  /** Patterns are stated where the method is, and nothing of the guarantee follows from them. */
+  @Test
+  void someWeightsAreTrainedByPatterns() throws IOException {
+    String[] options = {"--method", "full", "--train", "*.mlp.*,!*.up_proj.*"};
+    JsonNode lora = new ObjectMapper().readTree(run("train", sound("--plan", "--json")).out());
+    List<String> words = new ArrayList<>(List.of(options));
+    words.add("--plan");
+    CommandLineRun text = run("train", sound(words.toArray(String[]::new)));
+    assertEquals(ExitCode.DONE, text.exitCode(), text.err());
+    assertTrue(text.out().contains("weights named !*.up_proj.*,*.mlp.*, exact norms, 6,144"), text.out());
+    words.add("--json");
+    JsonNode planned =
+        new ObjectMapper().readTree(run("train", sound(words.toArray(String[]::new))).out());
+    for (String field : List.of("epsilon", "delta", "noiseMultiplier", "samplingRate", "steps")) {
+      assertEquals(lora.get(field), planned.get(field), field);
+    }
+    CommandLineRun run = run("train", sound(options));
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    JsonNode made =
+        new ObjectMapper()
+            .readTree(setting.out().resolve(Synthesis.STATEMENT_JSON).toFile())
+            .get("made");
+    assertEquals(6_144, made.get("parameters").asInt());
+    assertEquals(planned.get("trained"), made.get("trained"));
+    assertEquals("!*.up_proj.*", made.get("trained").get(0).asText());
+  }
+
+  /** Less memory is planned, and said to be for that reason. */
+  @Test
+  void recomputingIsAnOptionOfEveryOtherMethod() throws IOException {
+    for (String method : List.of("lora", "prompt", "bias")) {
+      List<JsonNode> plans = new ArrayList<>();
+      for (boolean recompute : new boolean[] {false, true}) {
+        List<String> words = new ArrayList<>(List.of("--method", method, "--plan", "--json"));
+        words.addAll(recompute ? List.of("--recompute") : List.of());
+        CommandLineRun plan = run("train", sound(words.toArray(String[]::new)));
+        assertEquals(ExitCode.DONE, plan.exitCode(), plan.err());
+        plans.add(new ObjectMapper().readTree(plan.out()));
+      }
+      assertFalse(plans.get(0).get("recompute").asBoolean());
+      assertTrue(plans.get(1).get("recompute").asBoolean());
+      assertTrue(
+          plans.get(1).get("memoryBytes").asLong() < plans.get(0).get("memoryBytes").asLong());
+    }
+    CommandLineRun text = run("train", sound("--plan", "--recompute"));
+    assertTrue(text.out().contains(" GB, activations computed again"), text.out());
+    CommandLineRun run = run("train", sound("--recompute"));
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+  }
+
   /** A model of its own, which is sampled from without another and carries its statement. */
   @Test
   void allWeightsAreAModel() throws IOException {
@@ -462,6 +512,13 @@ class PrivateRunTest {
     "--norms exact,--norms: --method lora",
     "--method bias --norms sketched,--norms: --method bias",
     "--method full --norms guessed,--norms",
+    "--train *.bias,--train: --method lora has no such setting",
+    "--method bias --train *.bias,--train: --method bias",
+    "--method full --train model.layer.*,the pattern model.layer.* matches no tensor of this model; there are model.embed",
+    "--method full --train !*,leave nothing to train",
+    "--method full --train [a],a pattern of tensor names",
+    "--method full --recompute,recompute: tuning the model's own weights",
+    "--method full --recompute --plan,recompute: tuning the model's own weights",
     "--method full --targets down,--targets: --method full",
     "--method none,--method"
   })

@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.TensorPatterns;
 import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.engine.weights.BoundedJson;
 import palimpsest.engine.weights.ModelFileException;
@@ -28,17 +29,21 @@ import palimpsest.synth.text.Labels;
  *
  * @param baseModel name of the base model
  * @param baseModelSha256 digest of its weights, 64 hexadecimal digits
+ * @param trained patterns of the names of the tensors that were trained, where some of the base
+ *     model's own were and others not; else empty
  * @param maxTokens longest record, prompt included
  * @param statement the privacy statement in words
  */
 public record AdapterCard(
     String baseModel,
     String baseModelSha256,
+    List<String> trained,
     Labels labels,
     Synthesis.Prompt prompt,
     int maxTokens,
     String statement) {
   private static final String FILE = ModelFolder.CARD;
+  private static final String TRAINED = "trained";
   private static final String OWN_WEIGHTS = "weightsSha256";
   private static final String OWN_STATEMENT = "statementSha256";
   private static final int MAX_BYTES = 16 << 20;
@@ -50,6 +55,9 @@ public record AdapterCard(
     Map<String, Object> fields = new LinkedHashMap<>();
     fields.put("baseModel", baseModel);
     fields.put("baseModelSha256", baseModelSha256);
+    if (!trained.isEmpty()) {
+      fields.put(TRAINED, trained);
+    }
     fields.put(OWN_WEIGHTS, ownWeights(folder));
     byte[] words = statement.getBytes(StandardCharsets.UTF_8);
     fields.put(OWN_STATEMENT, Sha256.of(words));
@@ -133,6 +141,8 @@ public record AdapterCard(
     JsonNode fields = BoundedJson.read(file, MAX_BYTES);
     String statement = statement(folder, fields.path(OWN_STATEMENT).asText());
     try {
+      List<String> trained = new ArrayList<>();
+      fields.path(TRAINED).forEach(pattern -> trained.add(pattern.asText()));
       List<String> names = new ArrayList<>();
       List<Optional<String>> descriptions = new ArrayList<>();
       List<Double> weights = new ArrayList<>();
@@ -145,6 +155,7 @@ public record AdapterCard(
           new AdapterCard(
               fields.required("baseModel").asText(),
               fields.required("baseModelSha256").asText(),
+              new TensorPatterns(trained).patterns(),
               Labels.of(names, descriptions).withWeights(weights),
               new Synthesis.Prompt(
                   fields.required("kind").asText(),

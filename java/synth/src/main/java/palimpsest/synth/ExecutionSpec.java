@@ -12,9 +12,11 @@ import palimpsest.engine.tensor.DType;
  * @param groupRows the most tokens a worker takes through the model at a time
  * @param groupExamples the most examples a worker takes at a time
  * @param streams texts sampled side by side
+ * @param recompute keeps of each block its input alone and computes the rest again on the way back:
+ *     the same bits in less memory and more time; not where the model's own weights are trained
  */
 public record ExecutionSpec(
-    DType compute, int workers, int groupRows, int groupExamples, int streams) {
+    DType compute, int workers, int groupRows, int groupExamples, int streams, boolean recompute) {
   public ExecutionSpec {
     if (compute != DType.BF16 && compute != DType.F32 && compute != DType.F64) {
       throw new IllegalArgumentException("matrix products are in BF16, F32 or F64, not " + compute);
@@ -22,6 +24,11 @@ public record ExecutionSpec(
     if (workers < 1 || groupRows < 1 || groupExamples < 1 || streams < 1) {
       throw new IllegalArgumentException("workers, group sizes and streams must be positive");
     }
+  }
+
+  /** Without computing anything again. */
+  public ExecutionSpec(DType compute, int workers, int groupRows, int groupExamples, int streams) {
+    this(compute, workers, groupRows, groupExamples, streams, false);
   }
 
   /**
@@ -36,6 +43,11 @@ public record ExecutionSpec(
   /** With groups that hold at least one example of the given length. */
   public ExecutionSpec forLength(int maxTokens) {
     return new ExecutionSpec(
-        compute, workers, Math.max(groupRows, maxTokens), groupExamples, streams);
+        compute, workers, Math.max(groupRows, maxTokens), groupExamples, streams, recompute);
+  }
+
+  /** The same, with activations computed again or kept. */
+  public ExecutionSpec withRecompute(boolean recompute) {
+    return new ExecutionSpec(compute, workers, groupRows, groupExamples, streams, recompute);
   }
 }

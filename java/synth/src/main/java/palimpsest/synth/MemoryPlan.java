@@ -40,7 +40,12 @@ public record MemoryPlan(long weights, long gradients, long training, long runti
           kernels.compute().bytes() * (2 * linear + embedding),
           execution.workers()
               * ExampleGradients.bytes(
-                  model, kernels, method, execution.groupRows(), execution.groupExamples()),
+                  model,
+                  kernels,
+                  method,
+                  execution.groupRows(),
+                  execution.groupExamples(),
+                  execution.recompute()),
           sums(method, parameters, execution.workers())
               + 2 * kernels.wide().bytes() * parameters
               + parameters(method, model, kernels),

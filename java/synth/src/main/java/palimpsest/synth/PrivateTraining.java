@@ -122,7 +122,12 @@ final class PrivateTraining implements AutoCloseable {
                     arena),
             arena ->
                 ExampleGradients.of(
-                    decoder, state.tuned, execution.groupRows(), execution.groupExamples(), arena),
+                    decoder,
+                    state.tuned,
+                    execution.groupRows(),
+                    execution.groupExamples(),
+                    execution.recompute(),
+                    arena),
             new Update() {
               @Override
               public void apply(Tensor sums, long first, double scale, long step) {

@@ -19,7 +19,8 @@ import palimpsest.privacy.PrivacyEvent;
  * <ul>
  *   <li>examples E that are taken through the model in all: the smaller of two passes over the size
  *       bound and what the time allows at a nominal rate of 300 GFLOP/s and 4 FLOP a weight and
- *       token, 6 with all weights, at the expected length, by default half of the longest;
+ *       token, and 2 more for each that is trained of the model's own, at the expected length, by
+ *       default half of the longest;
  *   <li>expected batch 4 sqrt(E), steps E / batch: the noise of an average falls with the batch,
  *       the optimizer needs some steps; without noise, batches of 32;
  *   <li>noise on the count of the quantile rule: a twentieth of the expected batch, and at least
@@ -63,8 +64,7 @@ public record RunPlan(
    */
   public static RunPlan of(RunSettings settings, DecoderConfig model) {
     requireRoom(settings, model);
-    double passes = settings.method() instanceof TuningMethod.Full ? 6 : 4;
-    double tokenSeconds = passes * model.parameterCount() / NOMINAL_FLOPS;
+    double tokenSeconds = passes(settings.method(), model) * model.parameterCount() / NOMINAL_FLOPS;
     double exampleTokens =
         settings.expectedTokens().orElse(settings.maxTokens() / 2)
             + settings.method().promptTokens();
@@ -103,6 +103,13 @@ public record RunPlan(
         settings.maxTokens(),
         tokens,
         tokens * tokenSeconds);
+  }
+
+  /** FLOP a weight and token; what a pass saves below the lowest trained tensor is not counted. */
+  private static double passes(TuningMethod method, DecoderConfig model) {
+    return method instanceof TuningMethod.Full
+        ? 4 + 2.0 * method.parameterCount(model) / model.parameterCount()
+        : 4;
   }
 
   private static void requireRoom(RunSettings settings, DecoderConfig model) {

@@ -24,6 +24,7 @@ import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.Example;
+import palimpsest.engine.train.ExampleGradients;
 import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.engine.weights.Sha256;
 import palimpsest.privacy.HeldLock;
@@ -146,6 +147,7 @@ public final class Synthesis {
     this.sampling = sampling;
     plan = RunPlan.of(settings, folder.config());
     this.execution = execution.forLength(plan.longestSequence());
+    ExampleGradients.requireRecomputable(settings.method(), execution.recompute());
     this.waivers = waivers;
     tokenizer = tokenizer(folder);
     template = template(folder, tokenizer, source.labels(), prompt);
@@ -573,7 +575,8 @@ public final class Synthesis {
                 RecordWriter.bytes(records, source.labels(), destination.csv()));
           }
         },
-        new AdapterCard(baseName(), weights, labels, prompt, plan.maxTokens(), statement.text()),
+        new AdapterCard(
+            baseName(), weights, trained(), labels, prompt, plan.maxTokens(), statement.text()),
         content(statement),
         model);
   }
@@ -614,9 +617,19 @@ public final class Synthesis {
       }
       case TuningMethod.Prompt prompt -> made.put("promptTokens", prompt.tokens());
       case TuningMethod.Bias bias -> made.put("targets", names(bias.targets(folder.config())));
-      case TuningMethod.Full full -> made.put("norms", full.norms().id());
+      case TuningMethod.Full full -> {
+        made.put("trained", full.trained().words());
+        made.put("norms", full.norms().id());
+      }
     }
     made.put("parameters", plan.parameters());
+  }
+
+  /** Patterns of the tensors that were trained, where not all of the model's own were. */
+  private List<String> trained() {
+    return plan.tuning().method() instanceof TuningMethod.Full full
+        ? full.trained().patterns()
+        : List.of();
   }
 
   private static List<String> names(Set<Role> targets) {

@@ -32,9 +32,11 @@ import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.Norms;
 import palimpsest.engine.model.Role;
+import palimpsest.engine.model.TensorPatterns;
 import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.DType;
+import palimpsest.engine.tensor.Tensor;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
 import palimpsest.synth.bench.RandomModel;
@@ -50,7 +52,9 @@ class MethodsTest {
           new TuningMethod.Bias(Set.of()),
           new TuningMethod.Bias(EnumSet.of(Role.DOWN)),
           new TuningMethod.Full(),
-          new TuningMethod.Full(Norms.SKETCHED));
+          new TuningMethod.Full(Norms.SKETCHED),
+          new TuningMethod.Full(new TensorPatterns(List.of("*.mlp.*", "model.embed_tokens.*"))),
+          new TuningMethod.Full(new TensorPatterns(List.of("!model.layers.0.*"))));
 
   @TempDir Path folder;
   private TinySetting setting;
@@ -131,6 +135,33 @@ class MethodsTest {
       List<SyntheticRecord> records = tuned.sample(more, SynthesisListener.silent());
       assertTrue(records.size() <= 5 && !records.isEmpty(), records.size() + " records");
     }
+  }
+
+  /** The released model holds the base model's own bits where nothing was trained. */
+  @Test
+  void whatIsFrozenIsReleasedAsItWas() throws IOException {
+    TensorPatterns trained = new TensorPatterns(List.of("*.mlp.*", "*norm*", "!model.norm.*"));
+    setting.run(new TuningMethod.Full(trained), 3, 0, false, SynthesisListener.silent());
+    Path saved = setting.out().resolve(Synthesis.MODEL);
+    assertEquals(trained.patterns(), AdapterCard.read(saved).orElseThrow().trained());
+    try (ModelFolder before = ModelFolder.open(setting.model());
+        ModelFolder after = ModelFolder.open(saved)) {
+      for (Role role : List.of(Role.EMBEDDING, Role.FINAL_NORM)) {
+        assertTrue(isSame(before.weight(role, 0), after.weight(role, 0)), role.name());
+      }
+      for (int layer = 0; layer < before.config().layers(); layer++) {
+        for (Role role : List.of(Role.QUERY, Role.KEY, Role.VALUE, Role.ATTENTION_OUTPUT)) {
+          assertTrue(isSame(before.weight(role, layer), after.weight(role, layer)), role.name());
+        }
+        for (Role role : List.of(Role.GATE, Role.UP, Role.DOWN, Role.ATTENTION_NORM)) {
+          assertFalse(isSame(before.weight(role, layer), after.weight(role, layer)), role.name());
+        }
+      }
+    }
+  }
+
+  private static boolean isSame(Tensor a, Tensor b) {
+    return a.type() == b.type() && a.data().mismatch(b.data()) == -1;
   }
 
   /** What was saved, with its parameters: those of a whole model are its weights. */
@@ -267,6 +298,12 @@ class MethodsTest {
     assertEquals(1e-4, full.tuning().learningRate());
     assertEquals(134_515_008, full.parameters());
     assertEquals(1.5 * lora.seconds() / lora.tokens(), full.seconds() / full.tokens(), 1e-12);
+    TuningMethod some = new TuningMethod.Full(new TensorPatterns(List.of("*.mlp.*")));
+    RunPlan part = RunPlan.of(settings(some, OptionalDouble.empty()), model);
+    assertEquals(30 * 3 * 576 * 1536, part.parameters());
+    double share = part.parameters() / 134_515_008.0;
+    double perToken = (1 + share / 2) * lora.seconds() / lora.tokens();
+    assertEquals(perToken, part.seconds() / part.tokens(), 1e-9 * perToken);
   }
 
   /** (B + 6 sqrt B + 10 sigma) 2^k < 2^31, and k is the largest. */
@@ -330,5 +367,12 @@ class MethodsTest {
             narrow);
     long vectors = sketched.gradients() - full.gradients();
     assertTrue(vectors > 2 * 16_000_000L && vectors < 0.03 * full.bytes(), "signs: " + vectors);
+    TuningMethod some = new TuningMethod.Full(new TensorPatterns(List.of("model.layers.2?.*")));
+    MemoryPlan part =
+        MemoryPlan.of(RunPlan.of(settings(some, OptionalDouble.empty()), model), model, narrow);
+    assertEquals(16 * some.parameterCount(model), part.training(), "of what is trained alone");
+    assertEquals(10 * (2 * 576L + 576 * (2 * 576 + 2 * 192 + 3 * 1536)), part.training() / 16);
+    assertEquals(full.weights(), part.weights());
+    assertTrue(part.gradients() < full.gradients());
   }
 }

@@ -24,6 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.FieldSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -32,6 +33,7 @@ import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.TensorPatterns;
 import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.DType;
@@ -64,7 +66,8 @@ class PrivateTrainingTest {
           LORA,
           new TuningMethod.Prompt(6),
           new TuningMethod.Bias(Set.of()),
-          new TuningMethod.Full());
+          new TuningMethod.Full(),
+          new TuningMethod.Full(new TensorPatterns(List.of("*.mlp.*", "*norm*"))));
   private static final TuningSpec TUNING = new TuningSpec(LORA, 1e-2, 1, 0.1, GRID_BITS);
 
   @TempDir Path folder;
@@ -142,7 +145,7 @@ class PrivateTrainingTest {
     TinySetting setting = new TinySetting(folder);
     ledgers = StateFolder.make(folder.resolve("ledgers-" + System.nanoTime()));
     try (ModelFolder model = ModelFolder.open(setting.model());
-        Kernels kernels = observed(new CpuKernels(execution.compute()), observer);
+        Kernels kernels = observed(Synthesis.kernels(execution), observer);
         TunedDecoder tuned = begin(model, kernels, tuning.method());
         TensorArena arena = new TensorArena();
         SecretKey key = SecretKey.insecureDeterministic(KEY_SEED);
@@ -466,6 +469,28 @@ class PrivateTrainingTest {
       state.clipNorm = OptionalDouble.of(0.25);
       assertEquals(0.25, state.clipNorm(moves));
       assertThrows(InputException.class, () -> state.clipNorm(flat), "it does not move");
+    }
+  }
+
+  /** Speed and memory only: the sums, the noise on them and what comes of them stay. */
+  @ParameterizedTest
+  @EnumSource(
+      value = DType.class,
+      names = {"BF16", "F32", "F64"})
+  void recomputingGivesTheSameAdapterToTheBit(DType compute) throws IOException {
+    for (TuningMethod method : METHODS) {
+      if (method instanceof TuningMethod.Full) {
+        continue;
+      }
+      TuningSpec tuning = new TuningSpec(method, 1e-2, 1, 0.1, GRID_BITS);
+      ExecutionSpec keeping = new ExecutionSpec(compute, 2, 80, 3, 8);
+      List<double[]> trained = new ArrayList<>();
+      for (boolean recompute : new boolean[] {false, true}) {
+        ExecutionSpec execution = keeping.withRecompute(recompute);
+        assertEquals(recompute, execution.forLength(90).recompute());
+        trained.add(train(mechanism(1), tuning, examples(12), execution, () -> {}, update -> {}));
+      }
+      assertArrayEquals(trained.getFirst(), trained.getLast(), method.id());
     }
   }
 

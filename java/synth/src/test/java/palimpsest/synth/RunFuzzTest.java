@@ -126,6 +126,7 @@ class RunFuzzTest extends FuzzTests {
     new AdapterCard(
             "base",
             "0123456789abcdef".repeat(4),
+            List.of("*.bias", "model.layers.?.mlp.*"),
             Labels.of(List.of("red", "blue"), List.of(Optional.of("of fire"), Optional.empty())),
             new Synthesis.Prompt("note", Optional.of("{kind} {label}: ")),
             64,

@@ -21,6 +21,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.FieldSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import palimpsest.engine.model.Norms;
+import palimpsest.engine.model.TensorPatterns;
 import palimpsest.engine.model.TuningMethod;
 import palimpsest.privacy.ClipRule;
 
@@ -61,7 +62,8 @@ class StatementSchemaTest {
           new TuningMethod.Prompt(3),
           new TuningMethod.Bias(Set.of()),
           new TuningMethod.Full(),
-          new TuningMethod.Full(Norms.SKETCHED));
+          new TuningMethod.Full(Norms.SKETCHED),
+          new TuningMethod.Full(new TensorPatterns(List.of("*norm*", "!model.norm.weight"))));
 
   @ParameterizedTest
   @FieldSource("METHODS")

@@ -21,8 +21,8 @@ public interface Linear {
   /**
    * Puts new values into packed weights, which no product may be reading.
    *
-   * @param weight wide [P, K], or if {@code inputMajor} [K, P]
-   * @param bias wide [P], or null where the weights have none
+   * @param weight wide [P, K], or if {@code inputMajor} [K, P]; null leaves the matrix as it is
+   * @param bias wide [P]; null leaves it as it is, or there is none
    * @param into made by {@link #pack}; the weights that share its copies change with it
    */
   void repack(Tensor weight, boolean inputMajor, Tensor bias, LinearWeights into);

@@ -11,8 +11,8 @@ import palimpsest.engine.tensor.TensorArena;
 
 /**
  * Every buffer that a pass of at most {@code maxRows} rows through a decoder uses, planned once: a
- * pass allocates nothing. What the backward pass reads exists once a layer; the rest is shared by
- * all layers.
+ * pass allocates nothing. What the backward pass reads exists once a layer, unless it is computed
+ * again; the rest is shared by all layers.
  *
  * <p>Nothing in here needs to be cleared between passes: every number that is read was written in
  * the same pass. Tests fill all buffers with NaN to prove it ({@link #poison}).
@@ -20,7 +20,6 @@ import palimpsest.engine.tensor.TensorArena;
 public final class Activations {
   /** What a block keeps for its backward pass. */
   static final class Block {
-    Tensor input;
     Tensor normed;
     Tensor mean;
     Tensor rstd;
@@ -47,6 +46,12 @@ public final class Activations {
     /** Gradients that are used while a backward pass is at their place. */
     BACKWARD,
     /**
+     * The same gradients, to the bit, in less memory and more time: of a block nothing is kept but
+     * its input, from which the backward pass computes the rest again (Chen, Xu, Zhang and Guestrin
+     * 2016).
+     */
+    RECOMPUTE,
+    /**
      * Gradients that are used when the backward pass is over: the output gradient of every linear
      * layer is kept where a forward buffer has just died, and those of the logits in memory of
      * their own (book-keeping: Bu, Wang, Zha and Karypis 2023).
@@ -61,6 +66,8 @@ public final class Activations {
 
   final int maxRows;
   final List<Block> blocks = new ArrayList<>();
+  private final List<Tensor> inputs = new ArrayList<>();
+  private final boolean recomputes;
   final Tensor residual;
   final Tensor wideQuery;
   final Tensor wideKey;
@@ -121,11 +128,12 @@ public final class Activations {
     DecoderConfig.AttentionOptions attention = config.attention();
     boolean rope = config.position().kind() == DecoderConfig.PositionKind.ROPE;
     boolean withBackward = purpose != Purpose.FORWARD;
-    Block shared = null;
+    recomputes = purpose == Purpose.RECOMPUTE;
     for (int layer = 0; layer < config.layers(); layer++) {
-      Block block = withBackward || shared == null ? block(config, kernels, rank) : shared;
-      shared = block;
-      blocks.add(block);
+      boolean first = layer == 0;
+      boolean ownBlock = first || withBackward && !recomputes;
+      inputs.add(first || withBackward ? make(wide, maxRows, width) : inputs.getFirst());
+      blocks.add(ownBlock ? block(config, kernels, rank) : blocks.getFirst());
     }
     residual = make(wide, maxRows, width);
     wideQuery = rope ? make(wide, maxRows, attention.queryWidth()) : null;
@@ -154,7 +162,6 @@ public final class Activations {
     long keys = attention.keyWidth();
     long hidden = config.feedForward().width();
     Block block = new Block();
-    block.input = make(wide, maxRows, width);
     block.normed = make(compute, maxRows, width);
     block.mean = make(wide, maxRows);
     block.rstd = make(wide, maxRows);
@@ -210,6 +217,16 @@ public final class Activations {
     return b;
   }
 
+  /** What a block reads of the residual stream, wide [maxRows, C]. */
+  Tensor input(int layer) {
+    return inputs.get(layer);
+  }
+
+  /** Whether the backward pass computes blocks again, whose buffers all blocks share. */
+  boolean recomputes() {
+    return recomputes;
+  }
+
   /** Whether output gradients outlive the backward pass. */
   boolean keepsOutputGradients() {
     return dLogits != null;
@@ -220,7 +237,7 @@ public final class Activations {
    * book-keeping the block above has just read its input for the last time.
    */
   Tensor dDown(int layer) {
-    Tensor dead = layer + 1 < blocks.size() ? blocks.get(layer + 1).input : residual;
+    Tensor dead = layer + 1 < inputs.size() ? inputs.get(layer + 1) : residual;
     return keepsOutputGradients() ? inPlaceOf(dead) : backward.dxRounded;
   }
 

@@ -83,7 +83,7 @@ public final class Decoder implements AutoCloseable {
   }
 
   /**
-   * Takes new values for all weights. No pass may be going on.
+   * Takes new values for all weights of a layout. No pass may be going on.
    *
    * @param parameters wide, of that layout
    */
@@ -154,11 +154,18 @@ public final class Decoder implements AutoCloseable {
     headBackward(group, a, gradients);
     int rows = group.rows();
     Spans spans = group.spans();
-    for (int layer = config.layers() - 1; layer >= 0; layer--) {
+    int lowest = gradients.lowest();
+    int top = config.layers() - 1;
+    for (int layer = top; layer >= 0 && lowest <= Role.DOWN.height(layer); layer--) {
+      if (layer < top && a.recomputes()) {
+        recompute(layer, group, tuned, a);
+      }
       feedForwardBackward(layer, rows, tuned, a, gradients);
-      attentionBackward(layer, rows, group.positions(), spans, tuned, a, gradients);
+      if (lowest <= Role.ATTENTION_OUTPUT.height(layer)) {
+        attentionBackward(layer, rows, group.positions(), spans, tuned, a, gradients);
+      }
     }
-    if (gradients.reachesEmbedding()) {
+    if (lowest <= Role.EMBEDDING.height(0)) {
       gradients.embedding(rows(a.backward.dx, rows));
     }
   }
@@ -202,20 +209,47 @@ public final class Decoder implements AutoCloseable {
     Tensor x = rows(a.residual, rows);
     embed(ids, positions, tuned, x);
     for (int layer = 0; layer < config.layers(); layer++) {
-      Block block = a.blocks.get(layer);
-      rows(block.input, rows).copyFrom(x);
-      norm(
-          weights.layers.get(layer).attentionNorm(),
-          rows(block.input, rows),
-          rows(block.normed, rows),
-          block.mean,
-          block.rstd);
-      queryKeyValue(layer, rows, positions, tuned, a);
-      attend(layer, rows, spans, a, streams);
-      linear(Role.ATTENTION_OUTPUT, layer, rows(block.attended, rows), x, true, tuned, a);
-      rows(block.middle, rows).copyFrom(x);
-      feedForward(layer, rows, x, tuned, a);
+      rows(a.input(layer), rows).copyFrom(x);
+      attention(layer, x, positions, spans, tuned, a, streams);
+      Tensor active = feedForward(layer, rows, tuned, a);
+      linear(Role.DOWN, layer, active, x, true, tuned, a);
     }
+  }
+
+  /** From a block's input, which x is too, to what its feed-forward part reads. */
+  private void attention(
+      int layer,
+      Tensor x,
+      Tensor positions,
+      Spans spans,
+      Trainable tuned,
+      Activations a,
+      StreamGroup streams) {
+    Block block = a.blocks.get(layer);
+    int rows = (int) x.rows();
+    norm(
+        weights.layers.get(layer).attentionNorm(),
+        rows(a.input(layer), rows),
+        rows(block.normed, rows),
+        block.mean,
+        block.rstd);
+    queryKeyValue(layer, rows, positions, tuned, a);
+    attend(layer, rows, spans, a, streams);
+    linear(Role.ATTENTION_OUTPUT, layer, rows(block.attended, rows), x, true, tuned, a);
+    rows(block.middle, rows).copyFrom(x);
+  }
+
+  /**
+   * Fills a block's buffers, which another one has used since, with what its forward pass left in
+   * them, to the bit: the same kernels on the same rows. Its last product is in the next block's
+   * input and read nowhere else, so that product is left out. The residual stream is dead by now
+   * and serves as scratch memory.
+   */
+  private void recompute(int layer, TokenGroup group, Trainable tuned, Activations a) {
+    int rows = group.rows();
+    Tensor x = rows(a.residual, rows).copyFrom(rows(a.input(layer), rows));
+    attention(layer, x, group.positions(), group.spans(), tuned, a, null);
+    lowRank(Role.DOWN, layer, feedForward(layer, rows, tuned, a), tuned, a);
   }
 
   /** Tokens of the vocabulary read the model's own table, virtual ones the prompt's. */
@@ -263,12 +297,19 @@ public final class Decoder implements AutoCloseable {
   private void linear(
       Role role, int layer, Tensor x, Tensor y, boolean add, Trainable tuned, Activations a) {
     LoraFactors factors = tuned == null ? null : tuned.factors(role, layer);
-    Tensor u = null;
-    if (factors != null) {
-      u = rows(a.blocks.get(layer).low.get(role), (int) x.rows());
-      kernels.lora().forward(x, factors, u);
-    }
+    Tensor u = lowRank(role, layer, x, tuned, a);
     kernels.linear().forward(x, weights(role, layer, tuned), u, factors, y, add);
+  }
+
+  /** The first product of an adapter, or null without one. */
+  private Tensor lowRank(Role role, int layer, Tensor x, Trainable tuned, Activations a) {
+    LoraFactors factors = tuned == null ? null : tuned.factors(role, layer);
+    if (factors == null) {
+      return null;
+    }
+    Tensor u = rows(a.blocks.get(layer).low.get(role), (int) x.rows());
+    kernels.lora().forward(x, factors, u);
+    return u;
   }
 
   private void queryKeyValue(
@@ -324,7 +365,8 @@ public final class Decoder implements AutoCloseable {
         options.heads(), options.kvHeads(), options.scale(), options.window(layer));
   }
 
-  private void feedForward(int layer, int rows, Tensor x, Trainable tuned, Activations a) {
+  /** All of a block's feed-forward part but its last product, whose input it returns. */
+  private Tensor feedForward(int layer, int rows, Trainable tuned, Activations a) {
     Block block = a.blocks.get(layer);
     Tensor normed = rows(block.normedMiddle, rows);
     norm(
@@ -343,7 +385,7 @@ public final class Decoder implements AutoCloseable {
     } else {
       kernels.activation().forward(config.feedForward().activation(), up, null, active);
     }
-    linear(Role.DOWN, layer, active, x, true, tuned, a);
+    return active;
   }
 
   private void headInputs(TokenGroup group, Activations a) {
@@ -392,14 +434,10 @@ public final class Decoder implements AutoCloseable {
               group.headWeights(first, count),
               a.headLse.part(first, count),
               dLogits);
-      Tensor dNormed = rows(a.backward.dHead, count);
-      kernels.linear().backward(dLogits, weights.head, null, null, dNormed, false);
       gradients.head(first, a.headNormed.rows(first, count), dLogits);
-      Tensor x = a.headInput.rows(first, count);
-      Tensor mean = a.headMean.part(first, count);
-      Tensor rstd = a.headRstd.part(first, count);
-      gradients.headNorm(first, dNormed, x, meanOrNull(mean), rstd);
-      normBackward(weights.finalNorm, dNormed, x, mean, rstd, dInput.rows(first, count));
+      if (gradients.lowest() < Role.HEAD.height(0)) {
+        headNormBackward(first, dLogits, a, gradients);
+      }
     }
     if (a.keepsOutputGradients()) {
       gradients.outputLayer(rows(a.headNormed, weighted), rows(a.dLogits, weighted));
@@ -408,6 +446,22 @@ public final class Decoder implements AutoCloseable {
     dx.data().asSlice(0, dx.size() * dx.type().bytes()).fill((byte) 0);
     for (int i = 0; i < weighted; i++) {
       dx.rows(group.headRow(i), 1).copyFrom(dInput.rows(i, 1));
+    }
+  }
+
+  /** From the gradient of some logits to that of what the final norm reads. */
+  private void headNormBackward(
+      int first, Tensor dLogits, Activations a, ParameterGradients gradients) {
+    int count = (int) dLogits.rows();
+    Tensor dNormed = rows(a.backward.dHead, count);
+    kernels.linear().backward(dLogits, weights.head, null, null, dNormed, false);
+    Tensor x = a.headInput.rows(first, count);
+    Tensor mean = a.headMean.part(first, count);
+    Tensor rstd = a.headRstd.part(first, count);
+    gradients.headNorm(first, dNormed, x, meanOrNull(mean), rstd);
+    if (gradients.lowest() < Role.FINAL_NORM.height(0)) {
+      Tensor dInput = a.backward.dHeadInput.rows(first, count);
+      normBackward(weights.finalNorm, dNormed, x, mean, rstd, dInput);
     }
   }
 
@@ -465,13 +519,18 @@ public final class Decoder implements AutoCloseable {
     Activations.Backward b = a.backward;
     Tensor dx = rows(b.dx, rows);
     Tensor dy = rows(a.dDown(layer), rows);
-    Tensor dActive = rows(b.dActive, rows);
+    boolean below = gradients.lowest() < Role.DOWN.height(layer);
+    Tensor dActive = below ? rows(b.dActive, rows) : null;
     Tensor normed = rows(block.normedMiddle, rows);
-    Tensor dNormed = rows(b.dNormed, rows);
+    boolean reachesNorm = gradients.lowest() < Role.UP.height(layer);
+    Tensor dNormed = reachesNorm ? rows(b.dNormed, rows) : null;
     Tensor up = rows(block.up, rows);
     kernels.linear().round(dx, dy);
     linearBackward(
         Role.DOWN, layer, rows(block.active, rows), dy, dActive, false, tuned, a, gradients);
+    if (!below) {
+      return;
+    }
     if (block.gate != null) {
       // The inputs of the activation are dead now; their memory takes their gradients.
       Tensor gate = rows(block.gate, rows);
@@ -482,11 +541,13 @@ public final class Decoder implements AutoCloseable {
       kernels.activation().backward(config.feedForward().activation(), up, null, dActive, up, null);
       linearBackward(Role.UP, layer, normed, up, dNormed, false, tuned, a, gradients);
     }
-    Tensor x = rows(block.middle, rows);
-    Tensor mean = vector(block.meanMiddle, rows);
-    Tensor rstd = vector(block.rstdMiddle, rows);
-    gradients.norm(Role.FEED_FORWARD_NORM, layer, dNormed, x, meanOrNull(mean), rstd);
-    normBackward(weights.layers.get(layer).feedForwardNorm(), dNormed, x, mean, rstd, dx);
+    if (reachesNorm) {
+      Tensor x = rows(block.middle, rows);
+      Tensor mean = vector(block.meanMiddle, rows);
+      Tensor rstd = vector(block.rstdMiddle, rows);
+      gradients.norm(Role.FEED_FORWARD_NORM, layer, dNormed, x, meanOrNull(mean), rstd);
+      normBackward(weights.layers.get(layer).feedForwardNorm(), dNormed, x, mean, rstd, dx);
+    }
   }
 
   private void attentionBackward(
@@ -501,7 +562,8 @@ public final class Decoder implements AutoCloseable {
     Activations.Backward b = a.backward;
     Tensor dx = rows(b.dx, rows);
     Tensor dy = rows(a.dAttentionOutput(layer), rows);
-    Tensor dAttended = rows(b.dAttended, rows);
+    boolean below = gradients.lowest() < Role.ATTENTION_OUTPUT.height(layer);
+    Tensor dAttended = below ? rows(b.dAttended, rows) : null;
     kernels.linear().round(dx, dy);
     linearBackward(
         Role.ATTENTION_OUTPUT,
@@ -513,8 +575,10 @@ public final class Decoder implements AutoCloseable {
         tuned,
         a,
         gradients);
-    attentionProductsBackward(layer, rows, positions, spans, a);
-    projectionsBackward(layer, rows, tuned, a, gradients);
+    if (below) {
+      attentionProductsBackward(layer, rows, positions, spans, a);
+      projectionsBackward(layer, rows, tuned, a, gradients);
+    }
   }
 
   /** From the gradient of what was attended to those of query, key and value, rounded. */
@@ -558,7 +622,7 @@ public final class Decoder implements AutoCloseable {
       int layer, int rows, Trainable tuned, Activations a, ParameterGradients gradients) {
     Block block = a.blocks.get(layer);
     Activations.Backward b = a.backward;
-    boolean below = layer > 0 || gradients.reachesEmbedding();
+    boolean below = gradients.lowest() < Role.QUERY.height(layer);
     Tensor normed = rows(block.normed, rows);
     Tensor dNormed = below ? rows(b.dNormed, rows) : null;
     if (config.attention().fused()) {
@@ -597,7 +661,7 @@ public final class Decoder implements AutoCloseable {
           gradients);
     }
     if (below) {
-      Tensor x = rows(block.input, rows);
+      Tensor x = rows(a.input(layer), rows);
       Tensor mean = vector(block.mean, rows);
       Tensor rstd = vector(block.rstd, rows);
       gradients.norm(Role.ATTENTION_NORM, layer, dNormed, x, meanOrNull(mean), rstd);

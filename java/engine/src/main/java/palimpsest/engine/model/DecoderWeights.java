@@ -55,15 +55,18 @@ final class DecoderWeights {
   }
 
   /**
-   * Puts new values into every weight.
+   * Puts new values into every weight of a layout; the others stay as they are.
    *
    * @param parameters wide, of that layout
    */
   void repack(DecoderConfig config, Kernels kernels, WeightLayout layout, Tensor parameters) {
-    Tensor table = layout.matrix(Role.EMBEDDING, 0).of(parameters);
-    kernels.linear().round(table, embedding);
-    if (positions != null) {
-      kernels.linear().round(layout.matrix(Role.POSITIONS, 0).of(parameters), positions);
+    WeightLayout.Matrix table = layout.matrix(Role.EMBEDDING, 0);
+    WeightLayout.Matrix places = layout.matrix(Role.POSITIONS, 0);
+    if (table != null) {
+      kernels.linear().round(table.of(parameters), embedding);
+    }
+    if (places != null) {
+      kernels.linear().round(places.of(parameters), positions);
     }
     for (int layer = 0; layer < layers.size(); layer++) {
       Layer into = layers.get(layer);
@@ -74,10 +77,10 @@ final class DecoderWeights {
       repack(config, Role.FEED_FORWARD_NORM, layer, layout, parameters, into.feedForwardNorm());
     }
     repack(config, Role.FINAL_NORM, 0, layout, parameters, finalNorm);
-    if (config.tiedHead()) {
-      kernels.linear().repack(table, false, null, head);
-    } else {
+    if (!config.tiedHead()) {
       repack(Role.HEAD, 0, kernels, layout, parameters, head);
+    } else if (table != null) {
+      kernels.linear().repack(table.of(parameters), false, null, head);
     }
   }
 
@@ -90,11 +93,14 @@ final class DecoderWeights {
       LinearWeights into) {
     WeightLayout.Matrix matrix = layout.matrix(role, layer);
     WeightLayout.Vector bias = layout.vector(role, layer, true);
+    if (matrix == null && bias == null) {
+      return;
+    }
     kernels
         .linear()
         .repack(
-            matrix.of(parameters),
-            matrix.inputMajor(),
+            matrix == null ? null : matrix.of(parameters),
+            matrix != null && matrix.inputMajor(),
             bias == null ? null : bias.of(layout.vectors(parameters)),
             into);
   }
@@ -106,10 +112,13 @@ final class DecoderWeights {
       WeightLayout layout,
       Tensor parameters,
       Norm into) {
-    Tensor vectors = layout.vectors(parameters);
-    copyWeight(config, layout.vector(role, layer, false).of(vectors), into.weight());
-    if (into.bias() != null) {
-      into.bias().copyFrom(layout.vector(role, layer, true).of(vectors));
+    WeightLayout.Vector weight = layout.vector(role, layer, false);
+    WeightLayout.Vector bias = layout.vector(role, layer, true);
+    if (weight != null) {
+      copyWeight(config, weight.of(layout.vectors(parameters)), into.weight());
+    }
+    if (bias != null) {
+      into.bias().copyFrom(bias.of(layout.vectors(parameters)));
     }
   }
 

@@ -43,7 +43,9 @@ public final class ModelFolder implements AutoCloseable {
   /** The privacy statement that such a model was released with. */
   public static final String STATEMENT = "STATEMENT.txt";
 
-  private static final String OPTIONAL_PREFIX = "transformer.";
+  /** What GPT-2's own files leave out of the names. */
+  static final String OPTIONAL_PREFIX = "transformer.";
+
   private static final int TILE = 32;
   private static final long DIGEST_PIECE = 1 << 20;
 
@@ -203,6 +205,10 @@ public final class ModelFolder implements AutoCloseable {
                 "this " + config.family() + " model has no " + role + " in layer " + layer));
   }
 
+  private Tensor stored(Slot slot) {
+    return find(slot.role(), slot.layer(), slot.bias()).orElseThrow();
+  }
+
   /** The bias of a role, if it has one. */
   public Optional<Tensor> bias(Role role, int layer) {
     return find(role, layer, true);
@@ -304,19 +310,23 @@ public final class ModelFolder implements AutoCloseable {
    *
    * @param path must not exist yet
    * @param parameters of that layout
-   * @param matrices type of the matrices in the file; vectors are F32
+   * @param frozen gives what the layout leaves out, which is written as it lies there, bit by bit;
+   *     null where it leaves out nothing
+   * @param matrices type of the trained matrices in the file; trained vectors are F32
    */
   static void write(
       Path path,
       DecoderConfig config,
       WeightLayout layout,
       Tensor parameters,
+      ModelFolder frozen,
       DType matrices,
       Optional<Path> tokenizer) {
     List<SafetensorsWriter.Item> items = new ArrayList<>();
     for (Slot slot : TensorNames.of(config).slots()) {
-      Tensor tensor = layout.of(slot, parameters);
-      DType type = slot.shape().length == 1 ? DType.F32 : matrices;
+      boolean trained = layout.holds(slot);
+      Tensor tensor = trained ? layout.of(slot, parameters) : frozen.stored(slot);
+      DType type = !trained ? tensor.type() : slot.shape().length == 1 ? DType.F32 : matrices;
       items.add(item(slot, type, stored -> stored.copyFrom(tensor)));
     }
     write(path, config, matrices, items, tokenizer);

@@ -61,8 +61,11 @@ public interface ParameterGradients {
   /** The embedding: dx is wide [N, C], the gradient at its output. */
   default void embedding(Tensor dx) {}
 
-  /** Whether anything below the first layer's query, key and value is wanted. */
-  default boolean reachesEmbedding() {
-    return false;
+  /**
+   * {@link Role#height} of the lowest place at which anything is wanted: the pass ends there. By
+   * default that of the first block's query, key and value.
+   */
+  default int lowest() {
+    return Role.QUERY.height(0);
   }
 }

@@ -53,7 +53,8 @@ public final class TunedDecoder implements AutoCloseable {
   /**
    * A model at the start of training; the decoder can go backward.
    *
-   * @param folder may be closed afterwards
+   * @param folder may be closed afterwards, unless some of the model's own weights are trained and
+   *     others stay: {@link #write} takes those from it
    * @param maxTokens the longest example, virtual tokens not counted
    * @param random of the parameters' first values
    * @throws IllegalArgumentException if the model cannot be tuned this way, or its context is too

@@ -159,14 +159,25 @@ public sealed interface TuningMethod {
   }
 
   /**
-   * Full fine-tuning: all of the model's own weights, of which no others are kept.
+   * Full fine-tuning: the model's own weights, of which no others are kept.
    *
+   * @param trained which of them; the others stay as they are
    * @param norms where the norms that gradients are clipped by come from
    */
-  record Full(Norms norms) implements TuningMethod {
-    /** With exact norms. */
+  record Full(TensorPatterns trained, Norms norms) implements TuningMethod {
+    /** All weights, with exact norms. */
     public Full() {
-      this(Norms.EXACT);
+      this(TensorPatterns.ALL);
+    }
+
+    /** Some weights, with exact norms. */
+    public Full(TensorPatterns trained) {
+      this(trained, Norms.EXACT);
+    }
+
+    /** All weights. */
+    public Full(Norms norms) {
+      this(TensorPatterns.ALL, norms);
     }
 
     @Override
@@ -176,12 +187,12 @@ public sealed interface TuningMethod {
 
     @Override
     public long parameterCount(DecoderConfig model) {
-      return new WeightLayout(model).size();
+      return new WeightLayout(model, trained).size();
     }
 
     @Override
     public AllWeights parameters(Decoder decoder, TensorArena arena) {
-      return new AllWeights(decoder, norms, arena);
+      return new AllWeights(decoder, this, arena);
     }
   }
 

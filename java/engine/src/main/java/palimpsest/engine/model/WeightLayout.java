@@ -7,9 +7,10 @@ import java.util.Map;
 import palimpsest.engine.tensor.Tensor;
 
 /**
- * Where each of a model's weights lies in one flat vector of all of them: the matrices in the order
- * of the computation, each as its file has it, then the vectors (norms and biases), so that these
- * are one piece. A tied output layer is the embedding and has no place of its own.
+ * Where each of a model's weights that are trained lies in one flat vector of all of them: the
+ * matrices in the order of the computation, each as its file has it, then the vectors (norms and
+ * biases), so that these are one piece. A tied output layer is the embedding and has no place of
+ * its own. What stays frozen has no place here at all.
  */
 public final class WeightLayout {
   /**
@@ -47,10 +48,21 @@ public final class WeightLayout {
   private final Map<Place, Vector> vectorAt = new HashMap<>();
   private long matrixSize;
   private long vectorSize;
+  private int lowest = Integer.MAX_VALUE;
 
   /** All weights of a model of this configuration. */
   public WeightLayout(DecoderConfig config) {
-    for (TensorNames.Slot slot : TensorNames.of(config).slots()) {
+    this(config, TensorPatterns.ALL);
+  }
+
+  /**
+   * Some weights of a model of this configuration.
+   *
+   * @throws IllegalArgumentException if a pattern matches nothing in it, or nothing is left
+   */
+  public WeightLayout(DecoderConfig config, TensorPatterns trained) {
+    for (TensorNames.Slot slot : trained.of(config)) {
+      lowest = Math.min(lowest, slot.role().height(slot.layer()));
       Place place = new Place(slot.role(), slot.layer(), slot.bias());
       if (slot.shape().length == 1) {
         Vector vector = new Vector(slot.role(), slot.layer(), slot.bias(), vectorSize, slot.size());
@@ -83,7 +95,18 @@ public final class WeightLayout {
     return matrixSize;
   }
 
-  /** A tensor of the file, as a view of a flat tensor. */
+  /** {@link Role#height} of the lowest place with a weight that is trained. */
+  public int lowest() {
+    return lowest;
+  }
+
+  /** Whether a tensor of the file is trained. */
+  boolean holds(TensorNames.Slot slot) {
+    Place place = new Place(slot.role(), slot.layer(), slot.bias());
+    return vectorAt.containsKey(place) || matrixAt.containsKey(place);
+  }
+
+  /** A tensor of the file that is trained, as a view of a flat tensor. */
   Tensor of(TensorNames.Slot slot, Tensor flat) {
     Place place = new Place(slot.role(), slot.layer(), slot.bias());
     Vector vector = vectorAt.get(place);
@@ -100,11 +123,13 @@ public final class WeightLayout {
     return vectorSize;
   }
 
-  /** Where each matrix, and last all vectors together, begin. */
+  /** Where each matrix, and last all vectors together if there are any, begin. */
   public List<Long> partOffsets() {
     List<Long> offsets = new ArrayList<>();
     matrices.forEach(matrix -> offsets.add(matrix.offset()));
-    offsets.add(vectorsOffset());
+    if (vectorSize > 0) {
+      offsets.add(vectorsOffset());
+    }
     return offsets;
   }
 
@@ -116,12 +141,15 @@ public final class WeightLayout {
     return List.copyOf(vectors);
   }
 
-  /** The matrix of a role, or null. */
+  /** The matrix of a role; null if there is none, or it is not trained. */
   public Matrix matrix(Role role, int layer) {
     return matrixAt.get(new Place(role, layer, false));
   }
 
-  /** The norm's weight, norm's bias or layer's bias of a role, or null. */
+  /**
+   * The norm's weight, norm's bias or layer's bias of a role; null if there is none, or it is not
+   * trained.
+   */
   public Vector vector(Role role, int layer, boolean bias) {
     return vectorAt.get(new Place(role, layer, bias));
   }

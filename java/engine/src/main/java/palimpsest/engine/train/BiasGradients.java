@@ -11,8 +11,13 @@ final class BiasGradients extends SmallGradients {
   private final BiasVectors biases;
 
   BiasGradients(
-      Decoder decoder, BiasVectors biases, int maxRows, int maxExamples, TensorArena arena) {
-    super(decoder, biases, maxRows, maxExamples, arena);
+      Decoder decoder,
+      BiasVectors biases,
+      int maxRows,
+      int maxExamples,
+      boolean recompute,
+      TensorArena arena) {
+    super(decoder, biases, maxRows, maxExamples, recompute, arena);
     this.biases = biases;
   }
 

@@ -73,7 +73,9 @@ final class ClipGroups {
       int block = matrix.role().perLayer() ? matrix.layer() : -1;
       groups.add(numbers.computeIfAbsent(block, _ -> numbers.size()));
     }
-    groups.add(numbers.size());
+    if (layout.vectorsSize() > 0) {
+      groups.add(numbers.size());
+    }
     return groups.stream().mapToInt(Integer::intValue).toArray();
   }
 }

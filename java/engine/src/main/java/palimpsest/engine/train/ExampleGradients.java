@@ -26,12 +26,50 @@ public interface ExampleGradients {
    */
   static ExampleGradients of(
       Decoder decoder, Trainable tuned, int maxRows, int maxExamples, TensorArena arena) {
+    return of(decoder, tuned, maxRows, maxExamples, false, arena);
+  }
+
+  /**
+   * Those of what a decoder is tuned by.
+   *
+   * @param maxRows the most rows of a group, virtual tokens of a soft prompt included
+   * @param maxExamples the most examples of a group
+   * @param recompute keeps each block's input alone and computes the rest again on the way back:
+   *     the same bits in less memory and more time
+   * @param arena holds all buffers
+   * @throws IllegalArgumentException if the method {@linkplain #requireRecomputable cannot}
+   */
+  static ExampleGradients of(
+      Decoder decoder,
+      Trainable tuned,
+      int maxRows,
+      int maxExamples,
+      boolean recompute,
+      TensorArena arena) {
+    requireRecomputable(tuned.method(), recompute);
     return switch (tuned) {
-      case Adapter adapter -> new LoraGradients(decoder, adapter, maxRows, maxExamples, arena);
-      case SoftPrompt prompt -> new PromptGradients(decoder, prompt, maxRows, maxExamples, arena);
-      case BiasVectors biases -> new BiasGradients(decoder, biases, maxRows, maxExamples, arena);
+      case Adapter adapter ->
+          new LoraGradients(decoder, adapter, maxRows, maxExamples, recompute, arena);
+      case SoftPrompt prompt ->
+          new PromptGradients(decoder, prompt, maxRows, maxExamples, recompute, arena);
+      case BiasVectors biases ->
+          new BiasGradients(decoder, biases, maxRows, maxExamples, recompute, arena);
       case AllWeights weights -> new WeightGradients(decoder, weights, maxRows, maxExamples, arena);
     };
+  }
+
+  /**
+   * Refuses to compute activations again where all of them must live until the sum.
+   *
+   * @throws IllegalArgumentException if {@code recompute} is asked of tuning the model's own
+   *     weights
+   */
+  static void requireRecomputable(TuningMethod method, boolean recompute) {
+    if (recompute && method instanceof TuningMethod.Full) {
+      throw new IllegalArgumentException(
+          "recompute: tuning the model's own weights keeps the activations of all layers until its sum"
+              + " is made, so none can be computed again; lora, prompt and bias can");
+    }
   }
 
   /**
@@ -39,12 +77,19 @@ public interface ExampleGradients {
    *
    * @param maxRows the most rows of a group, virtual tokens of a soft prompt included
    * @param maxExamples the most examples of a group
+   * @throws IllegalArgumentException if the method {@linkplain #requireRecomputable cannot}
    */
   static long bytes(
-      DecoderConfig config, Kernels kernels, TuningMethod method, int maxRows, int maxExamples) {
+      DecoderConfig config,
+      Kernels kernels,
+      TuningMethod method,
+      int maxRows,
+      int maxExamples,
+      boolean recompute) {
+    requireRecomputable(method, recompute);
     return method instanceof TuningMethod.Full full
-        ? WeightGradients.bytes(config, kernels, full.norms(), maxRows, maxExamples)
-        : SmallGradients.bytes(config, kernels, method, maxRows, maxExamples);
+        ? WeightGradients.bytes(config, kernels, full, maxRows, maxExamples)
+        : SmallGradients.bytes(config, kernels, method, maxRows, maxExamples, recompute);
   }
 
   /**

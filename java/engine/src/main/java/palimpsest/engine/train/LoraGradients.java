@@ -10,8 +10,14 @@ import palimpsest.engine.tensor.TensorArena;
 final class LoraGradients extends SmallGradients {
   private final Adapter adapter;
 
-  LoraGradients(Decoder decoder, Adapter adapter, int maxRows, int maxExamples, TensorArena arena) {
-    super(decoder, adapter, maxRows, maxExamples, arena);
+  LoraGradients(
+      Decoder decoder,
+      Adapter adapter,
+      int maxRows,
+      int maxExamples,
+      boolean recompute,
+      TensorArena arena) {
+    super(decoder, adapter, maxRows, maxExamples, recompute, arena);
     this.adapter = adapter;
   }
 

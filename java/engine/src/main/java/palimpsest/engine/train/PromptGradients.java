@@ -1,6 +1,7 @@
 package palimpsest.engine.train;
 
 import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.Role;
 import palimpsest.engine.model.SoftPrompt;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
@@ -13,14 +14,19 @@ final class PromptGradients extends SmallGradients {
   private final SoftPrompt prompt;
 
   PromptGradients(
-      Decoder decoder, SoftPrompt prompt, int maxRows, int maxExamples, TensorArena arena) {
-    super(decoder, prompt, maxRows, maxExamples, arena);
+      Decoder decoder,
+      SoftPrompt prompt,
+      int maxRows,
+      int maxExamples,
+      boolean recompute,
+      TensorArena arena) {
+    super(decoder, prompt, maxRows, maxExamples, recompute, arena);
     this.prompt = prompt;
   }
 
   @Override
-  public boolean reachesEmbedding() {
-    return true;
+  public int lowest() {
+    return Role.EMBEDDING.height(0);
   }
 
   @Override

@@ -41,20 +41,19 @@ abstract class SmallGradients implements PublicGradients, ParameterGradients {
   private boolean together;
 
   SmallGradients(
-      Decoder decoder, Trainable tuned, int maxRows, int maxExamples, TensorArena arena) {
+      Decoder decoder,
+      Trainable tuned,
+      int maxRows,
+      int maxExamples,
+      boolean recompute,
+      TensorArena arena) {
     this.decoder = decoder;
     this.tuned = tuned;
     Kernels kernels = decoder.kernels();
     group = new TokenGroup(maxRows, maxExamples, tuned.prompt(), kernels.wide(), arena);
     activations =
         new Activations(
-            decoder.config(),
-            kernels,
-            maxRows,
-            maxRows,
-            tuned.rank(),
-            Activations.Purpose.BACKWARD,
-            arena);
+            decoder.config(), kernels, maxRows, maxRows, tuned.rank(), purpose(recompute), arena);
     for (int e = 0; e < maxExamples; e++) {
       gradients.add(arena.allocate(kernels.wide(), tuned.size()));
     }
@@ -62,12 +61,20 @@ abstract class SmallGradients implements PublicGradients, ParameterGradients {
 
   /** Bytes of one worker's buffers, but for some indices. */
   static long bytes(
-      DecoderConfig config, Kernels kernels, TuningMethod method, int maxRows, int maxExamples) {
+      DecoderConfig config,
+      Kernels kernels,
+      TuningMethod method,
+      int maxRows,
+      int maxExamples,
+      boolean recompute) {
     try (TensorArena arena = new TensorArena()) {
-      new Activations(
-          config, kernels, maxRows, maxRows, method.rank(), Activations.Purpose.BACKWARD, arena);
+      new Activations(config, kernels, maxRows, maxRows, method.rank(), purpose(recompute), arena);
       return arena.bytes() + maxExamples * kernels.wide().bytes() * method.parameterCount(config);
     }
+  }
+
+  private static Activations.Purpose purpose(boolean recompute) {
+    return recompute ? Activations.Purpose.RECOMPUTE : Activations.Purpose.BACKWARD;
   }
 
   final Kernels kernels() {

@@ -18,17 +18,19 @@ import palimpsest.engine.model.Norms;
 import palimpsest.engine.model.ParameterGradients;
 import palimpsest.engine.model.Role;
 import palimpsest.engine.model.TokenGroup;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.model.WeightLayout;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
 /**
- * Per-example gradients of all of a model's weights, none of which is ever held: one backward pass
- * gives the norm of each example's gradient, place by place; what the weights' gradients follow
- * from stays where it is, and becomes the clipped sum afterwards, tile by tile (book-keeping: Bu,
- * Wang, Zha and Karypis 2023; with verified integers instead of floats, docs/privacy.md). A tied
- * output layer and the embedding are one matrix with one contribution.
+ * Per-example gradients of a model's own weights, all or some, none of which is ever held: one
+ * backward pass gives the norm of each example's gradient, place by place; what the weights'
+ * gradients follow from stays where it is, and becomes the clipped sum afterwards, tile by tile
+ * (book-keeping: Bu, Wang, Zha and Karypis 2023; with verified integers instead of floats,
+ * docs/privacy.md). A tied output layer and the embedding are one matrix with one contribution. The
+ * pass ends at the lowest place that is trained, and what is frozen above has neither norm nor sum.
  *
  * <p>Vectors, of norms and biases, are few: an example's are held side by side.
  */
@@ -41,8 +43,11 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
   private final TokenGroup group;
   private final Activations activations;
 
-  /** Wide [E, vectors]: each example's gradients of all vectors. */
+  /** Wide [E, vectors]: each example's gradients of all vectors; null if none is trained. */
   private final Tensor vectors;
+
+  /** Wide [C]: where a norm's kernel puts the gradient that is not wanted of its two. */
+  private final Tensor unwanted;
 
   /** Wide [E, 1] of ones: a vector's "product" is the vector. */
   private final Tensor ones;
@@ -91,7 +96,9 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
     activations =
         new Activations(
             config, kernels, maxRows, maxRows, 0, Activations.Purpose.BOOK_KEEPING, arena);
-    vectors = arena.allocate(kernels.wide(), maxExamples, layout.vectorsSize());
+    long vectorsSize = layout.vectorsSize();
+    vectors = vectorsSize == 0 ? null : arena.allocate(kernels.wide(), maxExamples, vectorsSize);
+    unwanted = arena.allocate(kernels.wide(), config.width());
     ones = arena.allocate(kernels.wide(), maxExamples, 1).fill(1);
     exampleStarts = arena.allocate(DType.I32, maxExamples + 1);
     rowStarts = arena.allocate(DType.I32, maxExamples + 1);
@@ -111,17 +118,21 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
 
   /** Bytes of one worker's buffers, but for some indices. */
   static long bytes(
-      DecoderConfig config, Kernels kernels, Norms norms, int maxRows, int maxExamples) {
-    WeightLayout layout = new WeightLayout(config);
+      DecoderConfig config,
+      Kernels kernels,
+      TuningMethod.Full method,
+      int maxRows,
+      int maxExamples) {
+    WeightLayout layout = new WeightLayout(config, method.trained());
     try (TensorArena arena = new TensorArena()) {
       new Activations(
           config, kernels, maxRows, maxRows, 0, Activations.Purpose.BOOK_KEEPING, arena);
-      if (norms == Norms.SKETCHED) {
+      if (method.norms() == Norms.SKETCHED) {
         new NormSketch(layout, kernels, arena);
       }
       long numbers =
           maxExamples * layout.vectorsSize()
-              + workspaceSize(layout, kernels, norms, maxRows, maxExamples);
+              + workspaceSize(layout, kernels, method.norms(), maxRows, maxExamples);
       return arena.bytes() + kernels.wide().bytes() * numbers;
     }
   }
@@ -132,7 +143,8 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
     long most =
         kernels
             .linear()
-            .workspace(kernels.wide(), maxExamples, maxExamples, 1, layout.vectorsSize());
+            .workspace(
+                kernels.wide(), maxExamples, maxExamples, 1, Math.max(1, layout.vectorsSize()));
     for (WeightLayout.Matrix matrix : layout.matrices()) {
       most =
           Math.max(
@@ -203,7 +215,7 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
     begin();
     decoder.forward(group, weights, activations);
     decoder.backward(group, weights, activations, this);
-    for (int e = 0; withNorms && e < group.examples(); e++) {
+    for (int e = 0; vectors != null && withNorms && e < group.examples(); e++) {
       norms[place(layout.vectorsOffset(), e)] += kernels.clip().exampleNorm(vectors(e));
     }
     for (int at = 0; withNorms && at < norms.length; at++) {
@@ -242,7 +254,9 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
     }
     products.clear();
     norms = new double[clipped.map(ProductSum::groups).orElse(1) * group.examples()];
-    vectors.data().fill((byte) 0);
+    if (vectors != null) {
+      vectors.data().fill((byte) 0);
+    }
     for (int e = 0; e <= group.examples(); e++) {
       exampleStarts.set(e, e);
       rowStarts.set(e, group.rowStart(e));
@@ -258,29 +272,34 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
   List<GradientProduct> products() {
     List<GradientProduct> all = new ArrayList<>();
     layout.matrices().forEach(matrix -> all.add(products.get(matrix)));
-    int count = group.examples();
-    all.add(
-        new GradientProduct(
-            layout.vectorsOffset(),
-            1,
-            layout.vectorsSize(),
-            (examples, sums) ->
-                kernels
-                    .linear()
-                    .accumulate(
-                        ones.rows(0, count),
-                        vectors.rows(0, count),
-                        exampleStarts,
-                        examples,
-                        null,
-                        sums,
-                        workspace),
-            sums -> {
-              for (int e = 0; e < count; e++) {
-                FloatSum.add(vectors(e), sums);
-              }
-            }));
+    if (vectors != null) {
+      all.add(vectorsProduct());
+    }
     return all;
+  }
+
+  private GradientProduct vectorsProduct() {
+    int count = group.examples();
+    return new GradientProduct(
+        layout.vectorsOffset(),
+        1,
+        layout.vectorsSize(),
+        (examples, sums) ->
+            kernels
+                .linear()
+                .accumulate(
+                    ones.rows(0, count),
+                    vectors.rows(0, count),
+                    exampleStarts,
+                    examples,
+                    null,
+                    sums,
+                    workspace),
+        sums -> {
+          for (int e = 0; e < count; e++) {
+            FloatSum.add(vectors(e), sums);
+          }
+        });
   }
 
   /** A matrix whose gradient is a product over the rows of each example. */
@@ -322,8 +341,10 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
   @Override
   public void linear(Role role, int layer, Tensor x, Tensor dy, Tensor u, Tensor du) {
     WeightLayout.Matrix matrix = layout.matrix(role, layer);
-    boolean inputMajor = matrix.inputMajor();
-    product(matrix, inputMajor ? x : dy, inputMajor ? dy : x, rowStarts, null);
+    if (matrix != null) {
+      boolean inputMajor = matrix.inputMajor();
+      product(matrix, inputMajor ? x : dy, inputMajor ? dy : x, rowStarts, null);
+    }
     WeightLayout.Vector bias = layout.vector(role, layer, true);
     for (int e = 0; bias != null && e < group.examples(); e++) {
       kernels
@@ -358,32 +379,53 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
       Tensor rstd,
       long from,
       long to) {
-    Tensor weight = layout.vector(role, layer, false).of(vectors(example));
+    WeightLayout.Vector weight = layout.vector(role, layer, false);
+    WeightLayout.Vector bias = layout.vector(role, layer, true);
+    if (weight == null && bias == null) {
+      return;
+    }
+    Tensor dWeight = weight == null ? unwanted : weight.of(vectors(example));
     if (mean == null) {
-      kernels.rmsnorm().exampleGrad(dy, x, rstd, from, to, weight);
+      kernels.rmsnorm().exampleGrad(dy, x, rstd, from, to, dWeight);
     } else {
-      Tensor bias = layout.vector(role, layer, true).of(vectors(example));
-      kernels.layernorm().exampleGrad(dy, x, mean, rstd, from, to, weight, bias);
+      Tensor dBias = bias == null ? unwanted : bias.of(vectors(example));
+      kernels.layernorm().exampleGrad(dy, x, mean, rstd, from, to, dWeight, dBias);
     }
   }
 
   @Override
-  public boolean reachesEmbedding() {
-    return true;
+  public int lowest() {
+    return layout.lowest();
   }
 
   @Override
   public void outputLayer(Tensor h, Tensor dLogits) {
     this.h = h;
     this.dLogits = dLogits;
+    WeightLayout.Matrix own = layout.matrix(Role.HEAD, 0);
+    if (own != null) {
+      product(own, dLogits, h, headStarts, null);
+    }
   }
 
   @Override
   public void embedding(Tensor dx) {
+    WeightLayout.Matrix table = layout.matrix(Role.EMBEDDING, 0);
+    if (table != null) {
+      table(table, dx);
+    }
+    WeightLayout.Matrix places = layout.matrix(Role.POSITIONS, 0);
+    if (places != null) {
+      // Each position stands once in an example, in order.
+      Tensor positions = group.positions();
+      rowsOf(places, positions, new EmbeddingRows(rowStarts, positions, counting, dx, 1));
+    }
+  }
+
+  private void table(WeightLayout.Matrix table, Tensor dx) {
     sortTokens();
     EmbeddingRows tokens =
         new EmbeddingRows(rowStarts, sortedIds, sortedRows, dx, config.embeddingScale());
-    WeightLayout.Matrix table = layout.matrix(Role.EMBEDDING, 0);
     if (config.tiedHead()) {
       product(table, dLogits, h, headStarts, tokens);
       for (int e = 0; withNorms && e < group.examples(); e++) {
@@ -403,14 +445,7 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
         }
       }
     } else {
-      product(layout.matrix(Role.HEAD, 0), dLogits, h, headStarts, null);
       rowsOf(table, group.ids(), tokens);
-    }
-    WeightLayout.Matrix places = layout.matrix(Role.POSITIONS, 0);
-    if (places != null) {
-      // Each position stands once in an example, in order.
-      Tensor positions = group.positions();
-      rowsOf(places, positions, new EmbeddingRows(rowStarts, positions, counting, dx, 1));
     }
   }
 
@@ -451,7 +486,9 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
   /** Fills all buffers with NaN, for tests: what a pass does not write must not be read. */
   void poison() {
     activations.poison();
-    vectors.fill(Double.NaN);
+    if (vectors != null) {
+      vectors.fill(Double.NaN);
+    }
     workspace.fill(Double.NaN);
   }
 }

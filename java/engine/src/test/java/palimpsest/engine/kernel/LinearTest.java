@@ -519,16 +519,53 @@ class LinearTest {
           assertArrayEquals(
               array(backward(kernels, fixture, packed, null, dy, null, null)),
               array(backward(kernels, fixture, sharing, null, dy, null, null)));
-          Tensor none = bias ? null : fixture.contiguous(fixture.wide(53), kernels.wide());
-          assertThrows(
-              IllegalArgumentException.class,
-              () -> kernels.linear().repack(flat, inputMajor, none, repacked));
+          if (!bias) {
+            Tensor none = fixture.contiguous(fixture.wide(53), kernels.wide());
+            assertThrows(
+                IllegalArgumentException.class,
+                () -> kernels.linear().repack(flat, inputMajor, none, repacked));
+          }
           assertThrows(
               IllegalArgumentException.class,
               () -> kernels.linear().repack(flat, !inputMajor, newBias, repacked));
         }
       }
     }
+  }
+
+  /** A frozen matrix beside a trained bias keeps its bits, and the other way round. */
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void whatIsNotRepackedStaysAsItWas(Kernels kernels) {
+    try (Fixture fixture = new Fixture(kernels, 12)) {
+      Layer old = Layer.of(fixture, 19, 53, true, 0);
+      Tensor weight = fixture.contiguous(fixture.wide(53, 19), kernels.wide());
+      Tensor bias = fixture.contiguous(fixture.wide(53), kernels.wide());
+      LinearWeights repacked = kernels.linear().pack(old.weight, old.bias, true, fixture.arena());
+      Tensor x = fixture.compute(5, 19);
+      Tensor dy = fixture.compute(5, 53);
+      kernels.linear().repack(null, false, bias, repacked);
+      requireSame(kernels, fixture, x, dy, old.weight, bias, repacked);
+      kernels.linear().repack(weight, false, null, repacked);
+      requireSame(kernels, fixture, x, dy, weight, bias, repacked);
+    }
+  }
+
+  private static void requireSame(
+      Kernels kernels,
+      Fixture fixture,
+      Tensor x,
+      Tensor dy,
+      Tensor weight,
+      Tensor bias,
+      LinearWeights repacked) {
+    LinearWeights packed = kernels.linear().pack(weight, bias, true, fixture.arena());
+    assertArrayEquals(
+        array(forward(kernels, fixture, packed, null, kernels.wide(), x, null, null)),
+        array(forward(kernels, fixture, repacked, null, kernels.wide(), x, null, null)));
+    assertArrayEquals(
+        array(backward(kernels, fixture, packed, null, dy, null, null)),
+        array(backward(kernels, fixture, repacked, null, dy, null, null)));
   }
 
   @ParameterizedTest

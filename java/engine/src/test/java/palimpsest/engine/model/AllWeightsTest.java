@@ -6,8 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -107,6 +109,75 @@ class AllWeightsTest {
               values(trained.tuned().parameters()), values(again.tuned().parameters()), 1e-6);
         }
       }
+    }
+  }
+
+  static Stream<Arguments> subsets() {
+    return cases()
+        .flatMap(arguments -> {
+          DecoderConfig config = (DecoderConfig) arguments.get()[0];
+          List<String> patterns =
+              config.family().equals("gpt2")
+                  ? List.of("*.bias", "*.weight", "h.1.*", "wte.weight")
+                  : List.of("*.mlp.*", "*norm*", "model.layers.1.*", "model.embed_tokens.*");
+          return patterns.stream()
+              .map(pattern ->
+                  Arguments.of(config, arguments.get()[1], new TensorPatterns(List.of(pattern))));
+        });
+  }
+
+  /**
+   * What is frozen leaves as it came, in its own type and to the bit; what is trained does not, and
+   * the two together compute what the trained model did.
+   */
+  @ParameterizedTest
+  @MethodSource("subsets")
+  void whatIsFrozenIsWrittenAsItWas(DecoderConfig config, Kernels kernels, TensorPatterns trained) {
+    Path saved = temporary.resolve("saved");
+    TuningMethod method = new TuningMethod.Full(trained);
+    try (ModelFolder folder = TinyModels.write(config, temporary.resolve("model"));
+        TunedDecoder base = TunedDecoder.untuned(folder, kernels, 16);
+        TunedDecoder begun =
+            TunedDecoder.begin(folder, kernels, 16, method, new SplittableRandom(1))) {
+      assertArrayEquals(losses(base), losses(begun));
+      move(begun.tuned());
+      assertFalse(Arrays.equals(losses(base), losses(begun)));
+      begun.write(saved, "tiny");
+      WeightLayout layout = ((AllWeights) begun.tuned()).layout();
+      try (ModelFolder whole = ModelFolder.open(saved);
+          TunedDecoder read = TunedDecoder.open(folder, kernels, 16, saved)) {
+        for (TensorNames.Slot slot : TensorNames.of(config).slots()) {
+          Tensor before = stored(folder, slot);
+          Tensor after = stored(whole, slot);
+          boolean same =
+              before.type() == after.type() && before.data().mismatch(after.data()) == -1;
+          assertEquals(!layout.holds(slot), same, slot.name());
+        }
+        double tolerance = kernels instanceof ReferenceKernels ? 1e-5 : 0;
+        assertArrayEquals(losses(begun), losses(read), tolerance);
+      }
+    }
+  }
+
+  private static Tensor stored(ModelFolder folder, TensorNames.Slot slot) {
+    return slot.bias()
+        ? folder.bias(slot.role(), slot.layer()).orElseThrow()
+        : folder.weight(slot.role(), slot.layer());
+  }
+
+  /** Rather no model than one whose frozen weights are of unknown origin. */
+  @Test
+  void frozenWeightsAreNotMadeUpOfAClosedModel() {
+    TuningMethod method = new TuningMethod.Full(new TensorPatterns(List.of("*norm*")));
+    Path saved = temporary.resolve("saved");
+    try (Kernels kernels = new ReferenceKernels()) {
+      TunedDecoder begun;
+      try (ModelFolder folder = TinyModels.write(TinyModels.llama(), temporary.resolve("model"))) {
+        begun = TunedDecoder.begin(folder, kernels, 16, method, new SplittableRandom(1));
+      }
+      assertThrows(IllegalStateException.class, () -> begun.write(saved, "tiny"));
+      assertFalse(Files.exists(saved));
+      begun.close();
     }
   }
 

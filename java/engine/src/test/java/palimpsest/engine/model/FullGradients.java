@@ -52,6 +52,27 @@ public final class FullGradients implements ParameterGradients {
     return sum;
   }
 
+  /** An example's gradient by the tensors of a layout, in its order. */
+  public double[] flat(int example, WeightLayout layout) {
+    double[] flat = new double[Math.toIntExact(layout.size())];
+    for (WeightLayout.Matrix matrix : layout.matrices()) {
+      Tensor gradient = gradient(example, matrix.role(), matrix.layer(), false);
+      for (int r = 0; r < matrix.rows(); r++) {
+        for (int c = 0; c < matrix.cols(); c++) {
+          flat[Math.toIntExact(matrix.offset() + r * matrix.cols() + c)] =
+              matrix.inputMajor() ? gradient.get(c, r) : gradient.get(r, c);
+        }
+      }
+    }
+    for (WeightLayout.Vector vector : layout.vectors()) {
+      Tensor gradient = gradient(example, vector.role(), vector.layer(), vector.bias());
+      for (int i = 0; i < vector.size(); i++) {
+        flat[Math.toIntExact(layout.vectorsOffset() + vector.offset() + i)] = gradient.get(i);
+      }
+    }
+    return flat;
+  }
+
   /** Squared L2 norm of an example's gradient by one tensor. */
   double square(int example, Role role, int layer, boolean bias) {
     Tensor tensor = gradient(example, role, layer, bias);
@@ -63,8 +84,8 @@ public final class FullGradients implements ParameterGradients {
   }
 
   @Override
-  public boolean reachesEmbedding() {
-    return true;
+  public int lowest() {
+    return Role.EMBEDDING.height(0);
   }
 
   @Override

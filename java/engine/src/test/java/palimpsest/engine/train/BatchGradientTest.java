@@ -64,7 +64,7 @@ class BatchGradientTest {
   }
 
   private LoraGradients gradients() {
-    return new LoraGradients(decoder, adapter, ROWS, 3, arena);
+    return new LoraGradients(decoder, adapter, ROWS, 3, false, arena);
   }
 
   private Workers workers(int count) {

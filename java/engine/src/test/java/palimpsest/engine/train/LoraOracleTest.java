@@ -127,7 +127,8 @@ class LoraOracleTest {
           new Adapter(
               decoder.config(), 8, 16, Adapter.linearRoles(decoder.config()), kernels, arena);
       setByFormula(adapter);
-      LoraGradients gradients = new LoraGradients(decoder, adapter, rows, examples.size(), arena);
+      LoraGradients gradients =
+          new LoraGradients(decoder, adapter, rows, examples.size(), false, arena);
       TokenGroup group = gradients.group();
       for (int i : examples) {
         add(group, oracle.get("examples").get(i));

@@ -22,6 +22,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import palimpsest.engine.kernel.ClippedExamples;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.model.AllWeights;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.DecoderConfig;
@@ -69,7 +70,7 @@ class NormSketchTest {
 
     WeightGradients gradients(Norms norms, int rows, int count, TensorArena holder) {
       WeightGradients gradients =
-          new WeightGradients(decoder, new AllWeights(decoder, norms, holder), rows, count, holder);
+          new WeightGradients(decoder, new AllWeights(decoder, new TuningMethod.Full(norms), holder), rows, count, holder);
       gradients.poison();
       return gradients;
     }

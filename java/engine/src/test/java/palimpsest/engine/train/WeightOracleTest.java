@@ -1,23 +1,29 @@
 package palimpsest.engine.train;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import palimpsest.engine.kernel.ClippedExamples;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.model.AllWeights;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.Stories260K;
+import palimpsest.engine.model.TensorPatterns;
 import palimpsest.engine.model.WeightLayout;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
@@ -31,6 +37,8 @@ import palimpsest.testing.Shared;
  * float64 program that holds them.
  */
 class WeightOracleTest {
+  @TempDir Path temporary;
+
   /** What a test does with the computed examples. */
   @FunctionalInterface
   private interface Use {
@@ -40,14 +48,24 @@ class WeightOracleTest {
   /** Takes examples as one group. */
   private static void compute(
       Kernels kernels, ModelFolder folder, JsonNode oracle, List<Integer> examples, Use use) {
+    compute(kernels, folder, TensorPatterns.ALL, oracle, examples, use);
+  }
+
+  private static void compute(
+      Kernels kernels,
+      ModelFolder folder,
+      TensorPatterns trained,
+      JsonNode oracle,
+      List<Integer> examples,
+      Use use) {
     int rows =
         examples.stream().mapToInt(i -> oracle.get("examples").get(i).get("ids").size()).sum();
-    WeightLayout layout = new WeightLayout(folder.config());
+    WeightLayout layout = new WeightLayout(folder.config(), trained);
     try (TensorArena arena = new TensorArena();
         Decoder decoder = new Decoder(folder, kernels, true, 128)) {
       WeightGradients gradients =
           new WeightGradients(
-              decoder, new AllWeights(decoder, arena), rows, examples.size(), arena);
+              decoder, new AllWeights(decoder, new TuningMethod.Full(trained), arena), rows, examples.size(), arena);
       for (int i : examples) {
         JsonNode example = oracle.get("examples").get(i);
         int[] ids = Oracle.ints(example.get("ids"));
@@ -181,6 +199,116 @@ class WeightOracleTest {
   @CsvSource({"F32, 1e-4", "BF16, 2e-2"})
   void smollm2(DType compute, double tolerance) {
     checkSmollm2(new CpuKernels(compute), tolerance, List.of(4, 3, 0));
+  }
+
+  /** What regular expressions, which are not ours, take of the tensors' names. */
+  private static double square(JsonNode byTensor, String expression) {
+    double sum = 0;
+    for (var field : byTensor.properties()) {
+      sum += field.getKey().matches(expression) ? field.getValue().asDouble() : 0;
+    }
+    return sum;
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = ' ',
+      value = {
+        "F64 *.bias .*\\.bias",
+        "F64 transformer.h.?.mlp.* transformer\\.h\\..\\.mlp\\..*",
+        "F64 h.3.*,!*.bias transformer\\.h\\.3\\..*(?<!bias)",
+        "F64 *wte* .*wte.*",
+        "F64 *ln_* .*ln_.*",
+        "F32 *.weight .*\\.weight",
+        "F32 transformer.ln_f.weight transformer\\.ln_f\\.weight"
+      })
+  @Tag("R07")
+  void someTensorsOfGpt2(DType compute, String patterns, String expression) {
+    JsonNode oracle = Oracle.read("capp_gpt2");
+    Kernels kernels = compute == DType.F64 ? new ReferenceKernels() : new CpuKernels(compute);
+    double tolerance = compute == DType.F64 ? 1e-9 : 1e-4;
+    try (ModelFolder folder = ModelFolder.open(Shared.file("data/weights/capp_gpt2"))) {
+      compute(
+          kernels,
+          folder,
+          new TensorPatterns(List.of(patterns.split(","))),
+          oracle,
+          all(oracle),
+          (gradients, layout, arena) -> {
+            for (int e : all(oracle)) {
+              JsonNode tensors = oracle.get("examples").get(e).get("grad_sq_by_param");
+              double expected = square(tensors, expression);
+              assertTrue(expected > 0);
+              assertEquals(expected, gradients.norm(e), tolerance * expected, "example " + e);
+            }
+          });
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = ' ',
+      value = {
+        "F64 *q_proj*,*k_proj* w[qk]",
+        "F64 *norm* rms_.*",
+        "F64 *.mlp.*,!*down* w[13]",
+        "F64 model.embed_tokens.weight token_embedding",
+        "F32 *.self_attn.* w[qkvo]"
+      })
+  void someTensorsOfLlama(DType compute, String patterns, String expression) {
+    Path converted = temporary.resolve("stories");
+    Stories260K.convert(Shared.file("data/weights/stories260K/stories260K.bin"), converted);
+    JsonNode oracle = Oracle.read("stories260K");
+    Kernels kernels = compute == DType.F64 ? new ReferenceKernels() : new CpuKernels(compute);
+    double tolerance = compute == DType.F64 ? 1e-9 : 1e-4;
+    try (ModelFolder folder = ModelFolder.open(converted)) {
+      compute(
+          kernels,
+          folder,
+          new TensorPatterns(List.of(patterns.split(","))),
+          oracle,
+          all(oracle),
+          (gradients, layout, arena) -> {
+            for (int e : all(oracle)) {
+              JsonNode tensors = oracle.get("examples").get(e).get("grad_sq_by_param");
+              double expected = square(tensors, expression);
+              assertTrue(expected > 0);
+              assertEquals(expected, gradients.norm(e), tolerance * expected, "example " + e);
+            }
+          });
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = ' ',
+      value = {
+        "F32 1e-4 model.layers.*.mlp.* model\\.layers\\.\\d+\\.mlp\\..*",
+        "F32 1e-4 model.layers.2?.*,model.norm.weight model\\.layers\\.2\\d\\..*|model\\.norm\\.weight",
+        "BF16 2e-2 *norm* .*norm.*",
+        "BF16 2e-2 model.embed_tokens.weight model\\.embed_tokens\\.weight"
+      })
+  void someTensorsOfSmollm2(DType compute, double tolerance, String patterns, String expression) {
+    JsonNode oracle = Oracle.read("smollm2_gradients");
+    try (ModelFolder folder = ModelFolder.open(Models.smollm2())) {
+      compute(
+          new CpuKernels(compute),
+          folder,
+          new TensorPatterns(List.of(patterns.split(","))),
+          oracle,
+          List.of(4),
+          (gradients, layout, arena) -> {
+            double expected = 0;
+            JsonNode tensors = oracle.get("examples").get(4).get("full").get("by_tensor");
+            for (var field : tensors.properties()) {
+              double norm = field.getValue().asDouble();
+              expected += field.getKey().matches(expression) ? norm * norm : 0;
+            }
+            expected = Math.sqrt(expected);
+            assertTrue(expected > 0);
+            assertEquals(expected, Math.sqrt(gradients.norm(0)), tolerance * expected);
+          });
+    }
   }
 
   @ParameterizedTest

@@ -59,8 +59,13 @@ public final class StepBenchmark {
           shape.tokens()
               * new StepFlops(tuned.decoder().config()).of(shape.method(), shape.length());
       String name =
-          "%s %s T=%d batch %d"
-              .formatted(method(shape.method()), model, shape.length(), shape.examples());
+          "%s %s T=%d batch %d%s"
+              .formatted(
+                  method(shape.method()),
+                  model,
+                  shape.length(),
+                  shape.examples(),
+                  shape.recompute() ? " recomputed" : "");
       List<Measurement> measured = new ArrayList<>();
       for (int i = 0; i < kinds.size(); i++) {
         int yardstick = kinds.get(i) == Kind.PRIVATE ? kinds.indexOf(Kind.NON_PRIVATE) : -1;

@@ -8,6 +8,7 @@ import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.Role;
 import palimpsest.engine.model.TuningMethod;
+import palimpsest.engine.model.WeightLayout;
 
 /**
  * The arithmetic that a training step needs, whatever an implementation does: matrix products and
@@ -75,8 +76,33 @@ public final class StepFlops {
         int rows = length + prompt.tokens();
         yield frozen(rows) * rows / length;
       }
-      case TuningMethod.Full _ -> full(length);
+      case TuningMethod.Full full -> own(new WeightLayout(config, full.trained()), length);
     };
+  }
+
+  /**
+   * Some of the model's own weights: a product forward for every matrix, one for the gradient at
+   * its input unless nothing below is trained, and one for its own gradient if it is.
+   */
+  private double own(WeightLayout trained, int length) {
+    int lowest = trained.lowest();
+    double flops = matrix(trained, Role.HEAD, 0, (double) config.vocabularySize() * config.width());
+    if (config.tiedHead() && trained.matrix(Role.EMBEDDING, 0) != null) {
+      flops += 2.0 * config.vocabularySize() * config.width();
+    }
+    for (int layer = 0; layer < config.layers(); layer++) {
+      for (Matrix matrix : block) {
+        flops += matrix(trained, matrix.role, layer, matrix.size());
+      }
+      boolean back = lowest < Role.ATTENTION_OUTPUT.height(layer);
+      flops += (back ? 6.0 : 2.0) * length * config.attention().queryWidth();
+    }
+    return flops;
+  }
+
+  private static double matrix(WeightLayout trained, Role role, int layer, double size) {
+    boolean back = trained.lowest() < role.height(layer);
+    return 2 * size * (1 + (back ? 1 : 0) + (trained.matrix(role, layer) == null ? 0 : 1));
   }
 
   /** Over the targeted layers of all blocks. */

@@ -31,8 +31,15 @@ public final class TuningStep implements AutoCloseable {
    * @param examples of a step
    * @param groupRows the most tokens a worker takes through the model at a time, virtual ones of a
    *     soft prompt included
+   * @param recompute computes activations again instead of keeping them
    */
-  public record Shape(int length, int examples, TuningMethod method, int workers, int groupRows) {
+  public record Shape(
+      int length,
+      int examples,
+      TuningMethod method,
+      int workers,
+      int groupRows,
+      boolean recompute) {
     public Shape {
       if (length < 1 || examples < 1 || workers < 1 || groupRows < length + method.promptTokens()) {
         throw new IllegalArgumentException(
@@ -82,7 +89,9 @@ public final class TuningStep implements AutoCloseable {
     secondMoment = arena.allocate(kernels.wide(), tuned.size());
     int groupExamples = ExecutionSpec.defaults().groupExamples();
     for (int i = 0; i < shape.workers; i++) {
-      gradients.add(ExampleGradients.of(decoder, tuned, shape.groupRows, groupExamples, arena));
+      gradients.add(
+          ExampleGradients.of(
+              decoder, tuned, shape.groupRows, groupExamples, shape.recompute, arena));
     }
     batch = examples(decoder.config().vocabularySize());
   }

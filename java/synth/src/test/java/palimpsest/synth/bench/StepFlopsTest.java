@@ -3,11 +3,13 @@ package palimpsest.synth.bench;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import palimpsest.engine.model.Role;
+import palimpsest.engine.model.TensorPatterns;
 import palimpsest.engine.model.TuningMethod;
 
 class StepFlopsTest {
@@ -51,6 +53,13 @@ class StepFlopsTest {
     assertEquals(frozen + 6.0 * 8 * 30 * (576 + 1536) - first, flops.of(some, 64), 1);
     assertEquals(frozen + 155_520 - first, flops.of(new TuningMethod.Bias(Set.of()), 64), 1);
     assertEquals(flops.full(64), flops.of(new TuningMethod.Full(), 64));
+    TuningMethod mlp = new TuningMethod.Full(new TensorPatterns(List.of("*.mlp.*")));
+    // Below the first block's gate and up nothing is wanted: not their inputs' gradients, and none
+    // of attention.
+    double below = 2.0 * (2 * 576 * 1536 + 576 * (576 + 576 + 2 * 192)) + 4.0 * 64 * 576;
+    assertEquals(frozen + 2.0 * 30 * 3 * 576 * 1536 - below, flops.of(mlp, 64), 1);
+    TuningMethod table = new TuningMethod.Full(new TensorPatterns(List.of("model.embed_*")));
+    assertEquals(frozen + 2.0 * 49_152 * 576, flops.of(table, 64), 1);
     double longer = 4 * flops.matrixWeights() + 6.0 * 30 * 104 * 576;
     assertEquals(longer * 104 / 64, flops.of(new TuningMethod.Prompt(40), 64), 1);
   }

@@ -211,18 +211,21 @@ final class LinearCpu implements Linear {
   public void repack(Tensor weight, boolean inputMajor, Tensor bias, LinearWeights into) {
     Packed to = (Packed) into;
     cpu.requireWide(weight, bias);
-    cpu.requireSame("outputs", to.out, inputMajor ? weight.cols() : weight.rows());
-    cpu.requireSame("inputs", to.in, inputMajor ? weight.rows() : weight.cols());
-    if ((bias == null) != (to.bias == null) || to.base != null) {
-      throw new IllegalArgumentException(
-          "a bias must be given for weights that have one of their own");
-    }
-    packInto(weight, inputMajor, to.in, to.out, to.forward);
-    if (to.backward != null) {
-      packInto(weight, !inputMajor, to.out, to.in, to.backward);
+    if (bias != null && to.bias == null || to.base != null) {
+      throw new IllegalArgumentException("these weights have no bias of their own");
     }
     if (bias != null) {
       cpu.requireSame("outputs", to.out, bias.size());
+    }
+    if (weight != null) {
+      cpu.requireSame("outputs", to.out, inputMajor ? weight.cols() : weight.rows());
+      cpu.requireSame("inputs", to.in, inputMajor ? weight.rows() : weight.cols());
+      packInto(weight, inputMajor, to.in, to.out, to.forward);
+      if (to.backward != null) {
+        packInto(weight, !inputMajor, to.out, to.in, to.backward);
+      }
+    }
+    if (bias != null) {
       to.bias.reshape(to.out).copyFrom(bias);
     }
   }

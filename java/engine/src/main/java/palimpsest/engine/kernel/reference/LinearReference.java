@@ -75,13 +75,24 @@ final class LinearReference implements Linear {
   @Override
   public void repack(Tensor weight, boolean inputMajor, Tensor bias, LinearWeights into) {
     Packed to = Check.own("into", into, Packed.class);
+    if (bias != null && to.bias == null || to.base != null) {
+      throw new IllegalArgumentException("these weights have no bias of their own");
+    }
+    if (bias != null) {
+      Check.vector("bias", bias, to.out());
+    }
+    if (weight != null) {
+      repack(weight, inputMajor, to);
+    }
+    if (bias != null) {
+      System.arraycopy(Rows.all(bias), 0, to.bias, 0, to.bias.length);
+    }
+  }
+
+  private static void repack(Tensor weight, boolean inputMajor, Packed to) {
     Check.type("weight", weight, DType.F64, DType.F32);
     Check.matrix(
         "weight", weight, inputMajor ? to.in() : to.out(), inputMajor ? to.out() : to.in());
-    if ((bias == null) != (to.bias == null) || to.base != null) {
-      throw new IllegalArgumentException(
-          "a bias must be given for weights that have one of their own");
-    }
     if (to.values.type() != DType.F64) {
       double[] wide = new double[Math.toIntExact(to.values.size())];
       to.values =
@@ -91,10 +102,6 @@ final class LinearReference implements Linear {
       for (long k = 0; k < to.in(); k++) {
         to.values.set(p, k, inputMajor ? weight.get(k, p) : weight.get(p, k));
       }
-    }
-    if (bias != null) {
-      Check.vector("bias", bias, to.out());
-      System.arraycopy(Rows.all(bias), 0, to.bias, 0, to.bias.length);
     }
   }
 
