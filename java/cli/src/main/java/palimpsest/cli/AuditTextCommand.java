@@ -62,7 +62,7 @@ final class AuditTextCommand extends TrainingVerb {
               prompt(),
               settings,
               sampling.settings(),
-              execution(),
+              execution(settings),
               attack,
               listener);
     }

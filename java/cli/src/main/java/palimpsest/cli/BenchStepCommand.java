@@ -7,13 +7,18 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.SplittableRandom;
+import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.weights.AtomicFiles;
+import palimpsest.synth.OptimizerChoice;
+import palimpsest.synth.OptimizerKind;
+import palimpsest.synth.RunPlan;
 import palimpsest.synth.bench.Measurement;
 import palimpsest.synth.bench.RandomModel;
 import palimpsest.synth.bench.StepBenchmark;
@@ -34,9 +39,18 @@ final class BenchStepCommand extends BenchVerb {
   /** Groups a worker gets in the default batch: one would hide how work is shared out. */
   private static final int GROUPS_A_WORKER = 2;
 
+  private static final double LEARNING_RATE = 1e-4;
+
   @Mixin private ModelOptions models;
 
   @Mixin private MethodOptions method;
+
+  @Option(
+      names = "--optimizer",
+      paramLabel = "NAME",
+      description =
+          "sgd, adam, adamw or adafactor (default: adamw, but adafactor with --method full).")
+  private OptimizerKind optimizer;
 
   @Option(
       names = "--model",
@@ -125,7 +139,14 @@ final class BenchStepCommand extends BenchVerb {
     int longest = Math.max(1, length + tuning.promptTokens());
     int rows = Math.max(groupRows, longest);
     int examples = batch != null ? batch : GROUPS_A_WORKER * threads * (rows / longest);
-    return new TuningStep.Shape(length, examples, tuning, threads, rows, recompute);
+    return new TuningStep.Shape(length, examples, tuning, settings(tuning), threads, rows, recompute);
+  }
+
+  private Optimizer.Settings settings(TuningMethod tuning) {
+    OptimizerKind kind = optimizer == null ? OptimizerKind.standard(tuning) : optimizer;
+    return OptimizerChoice.of(kind, OptionalDouble.of(LEARNING_RATE))
+        .settle(RunPlan.standard(tuning, 1))
+        .settings();
   }
 
   private TunedDecoder open(CpuKernels kernels, int longest) throws IOException {

@@ -19,6 +19,7 @@ import palimpsest.engine.model.ModelCache;
 import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.DType;
 import palimpsest.synth.ExecutionSpec;
+import palimpsest.synth.OptimizerChoice;
 import palimpsest.synth.RunSettings;
 import palimpsest.synth.SamplingSettings;
 import palimpsest.synth.Synthesis;
@@ -156,7 +157,7 @@ final class DemoCommand extends Verb {
         TuningMethod.Lora.of(8),
         OptionalLong.of(BATCH),
         OptionalInt.of(STEPS),
-        OptionalDouble.empty(),
+        OptimizerChoice.none(),
         OptionalDouble.empty());
   }
 

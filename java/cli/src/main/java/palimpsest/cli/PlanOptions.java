@@ -6,6 +6,7 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import palimpsest.engine.model.ModelCache;
 import palimpsest.synth.ExecutionSpec;
+import palimpsest.synth.OptimizerChoice;
 import palimpsest.synth.RunSettings;
 import palimpsest.synth.text.InputException;
 import picocli.CommandLine.Mixin;
@@ -79,7 +80,7 @@ final class PlanOptions {
             method.method(),
             OptionalLong.empty(),
             mechanism.stepsIfGiven(),
-            OptionalDouble.empty(),
+            OptimizerChoice.none(),
             OptionalDouble.empty());
     return PlanText.of(
         ModelCache.standard().resolve(model),

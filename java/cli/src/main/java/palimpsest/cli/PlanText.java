@@ -8,16 +8,19 @@ import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.TuningMethod;
 import palimpsest.synth.ExecutionSpec;
 import palimpsest.synth.MemoryPlan;
+import palimpsest.synth.OptimizerSpec;
 import palimpsest.synth.RunPlan;
 import palimpsest.synth.RunSettings;
 
 /** What a private run would cost, before it is made. */
-record PlanText(RunPlan plan, MemoryPlan memory, boolean recompute) {
+record PlanText(RunPlan plan, ExecutionSpec execution, MemoryPlan memory) {
   static PlanText of(Path model, RunSettings settings, ExecutionSpec execution) {
     try (ModelFolder folder = ModelFolder.open(model)) {
       RunPlan plan = RunPlan.of(settings, folder.config());
       return new PlanText(
-          plan, MemoryPlan.of(plan, folder.config(), execution), execution.recompute());
+          plan,
+          execution.forLength(plan.longestSequence()),
+          MemoryPlan.of(plan, folder.config(), execution));
     }
   }
 
@@ -45,12 +48,21 @@ record PlanText(RunPlan plan, MemoryPlan memory, boolean recompute) {
       fields.put("trained", full.trained().words());
     }
     fields.put("parameters", plan.parameters());
-    fields.put("learningRate", plan.tuning().learningRate());
+    fields.put("optimizer", optimizer().kind().id());
+    fields.put("learningRate", optimizer().learningRate());
+    fields.put("schedule", optimizer().schedule().id());
+    fields.put("warmup", optimizer().warmup());
+    fields.put("momentum", optimizer().momentum());
+    fields.put("weightDecay", optimizer().settings().weightDecay());
     fields.put("maxTokens", plan.maxTokens());
     fields.put("expectedTokens", plan.tokens());
     fields.put("nominalMinutes", plan.seconds() / 60);
     fields.put("memoryBytes", memory.bytes());
-    fields.put("recompute", recompute);
+    fields.put("recompute", execution.recompute());
+    fields.put("workers", execution.workers());
+    fields.put("groupTokens", execution.groupRows());
+    fields.put("groupRecords", execution.groupExamples());
+    fields.put("streams", execution.streams());
     return fields;
   }
 
@@ -73,10 +85,11 @@ record PlanText(RunPlan plan, MemoryPlan memory, boolean recompute) {
         "tuning",
         String.format(
             Locale.ROOT,
-            "%s, %,d parameters, learning rate %s",
+            "%s, %,d parameters, %s at learning rate %s",
             tuned(),
             plan.parameters(),
-            plan.tuning().learningRate()));
+            optimizer().kind().id(),
+            optimizer().learningRate()));
     row(
         text,
         "time",
@@ -90,14 +103,21 @@ record PlanText(RunPlan plan, MemoryPlan memory, boolean recompute) {
         "memory",
         String.format(
             Locale.ROOT,
-            "about %.1f GB%s",
+            "about %.1f GB%s: %d threads, each %d tokens of at most %d records at a time",
             memory.bytes() / 1e9,
-            recompute ? ", activations computed again" : ""));
+            execution.recompute() ? ", activations computed again" : "",
+            execution.workers(),
+            execution.groupRows(),
+            execution.groupExamples()));
     return text.toString();
   }
 
   private TuningMethod method() {
     return plan.tuning().method();
+  }
+
+  private OptimizerSpec optimizer() {
+    return plan.tuning().optimizer();
   }
 
   private String tuned() {

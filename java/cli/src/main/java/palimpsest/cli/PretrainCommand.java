@@ -117,28 +117,10 @@ final class PretrainCommand extends Verb {
   @Option(
       names = "--learning-rate",
       paramLabel = "R",
-      defaultValue = "1e-3",
-      description = "Peak of the schedule (default: ${DEFAULT-VALUE}).")
-  private double learningRate;
+      description = "Peak of the schedule (default: 1e-3; none for sgd).")
+  private Double learningRate;
 
-  @Option(
-      names = "--warmup",
-      paramLabel = "N",
-      description = "Steps over which the rate rises (default: a twentieth of all).")
-  private Integer warmup;
-
-  @Option(
-      names = "--schedule",
-      defaultValue = "cosine",
-      description = "How the rate goes on: ${COMPLETION-CANDIDATES} (default: cosine).")
-  private PretrainSettings.Schedule schedule;
-
-  @Option(
-      names = "--weight-decay",
-      paramLabel = "D",
-      defaultValue = "0.1",
-      description = "Of matrices, a unit of learning rate (default: ${DEFAULT-VALUE}).")
-  private double weightDecay;
+  @Mixin private OptimizerOptions optimizer;
 
   @Option(
       names = "--clip",
@@ -186,6 +168,8 @@ final class PretrainCommand extends Verb {
     try (ModelFolder start = ModelFolder.open(begin(state, documents));
         Pretraining training = training(start, documents, settings);
         ProgressListener listener = new ProgressListener(this::progress)) {
+      // Its values are taken; mapped, the file's pages would be memory of this process.
+      start.close();
       training.resume(state);
       begun = true;
       training.run(state, listener, this::tell);
@@ -209,10 +193,7 @@ final class PretrainCommand extends Verb {
         length,
         batch,
         steps,
-        learningRate,
-        warmup == null ? steps / 20 : warmup,
-        schedule,
-        weightDecay,
+        optimizer.choice(learningRate).settle(PretrainSettings.standard(steps)),
         clip,
         seed);
   }

@@ -60,7 +60,7 @@ abstract class PrivateRun extends TrainingVerb {
     RunSettings settings = settings();
     Path base = base();
     if (plan) {
-      PlanText planned = PlanText.of(base, settings, execution());
+      PlanText planned = PlanText.of(base, settings, execution(settings));
       print(planned.fields(), planned.text());
       return ExitCode.DONE;
     }
@@ -83,7 +83,7 @@ abstract class PrivateRun extends TrainingVerb {
               prompt(),
               settings,
               sampling,
-              execution(),
+              execution(settings),
               waivers(),
               destination,
               listener);

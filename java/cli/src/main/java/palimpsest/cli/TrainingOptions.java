@@ -7,11 +7,14 @@ import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
+import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.DType;
 import palimpsest.privacy.NeighbouringRelation;
 import palimpsest.privacy.Waiver;
 import palimpsest.synth.ExecutionSpec;
+import palimpsest.synth.MemoryPlan;
+import palimpsest.synth.RunPlan;
 import palimpsest.synth.RunSettings;
 import palimpsest.synth.text.InputException;
 import palimpsest.synth.text.Records;
@@ -86,10 +89,13 @@ final class TrainingOptions {
   @Option(
       names = "--learning-rate",
       paramLabel = "R",
-      description = "Peak learning rate (default: lora 2e-3, prompt 2e-2, bias 5e-3, full 1e-4).")
+      description =
+          "Peak learning rate (default: lora 2e-3, prompt 2e-2, bias 5e-3, full 1e-4; none for sgd).")
   private Double learningRate;
 
   @Mixin private MethodOptions method;
+
+  @Mixin private OptimizerOptions optimizer;
 
   @Mixin private ClipOptions clip;
 
@@ -122,6 +128,13 @@ final class TrainingOptions {
               + " records, more time, the same result. Not with --method full.")
   private boolean recompute;
 
+  @Option(
+      names = "--memory",
+      paramLabel = "GIB",
+      description =
+          "Gibibytes that the run may take: fewer threads, tokens and records at a time if need be. Speed only.")
+  private Double memory;
+
   /** The run's settings; reads the file's length only under the waiver. */
   RunSettings settings(Path file, DataOptions data) {
     TuningMethod tuned = method.method();
@@ -151,20 +164,39 @@ final class TrainingOptions {
         tuned,
         batch == null ? OptionalLong.empty() : OptionalLong.of(batch),
         steps == null ? OptionalInt.empty() : OptionalInt.of(steps),
-        learningRate == null ? OptionalDouble.empty() : OptionalDouble.of(learningRate),
+        optimizer.choice(learningRate),
         labelNoise == null ? OptionalDouble.empty() : OptionalDouble.of(labelNoise),
         clip.rule());
   }
 
-  ExecutionSpec execution() {
+  /**
+   * How the run is made.
+   *
+   * @param base the model's folder
+   */
+  ExecutionSpec execution(Path base, RunSettings settings) {
     ExecutionSpec standard = ExecutionSpec.defaults();
-    return new ExecutionSpec(
-        compute,
-        workers == null ? standard.workers() : workers,
-        standard.groupRows(),
-        standard.groupExamples(),
-        standard.streams(),
-        recompute);
+    ExecutionSpec asked =
+        new ExecutionSpec(
+            compute,
+            workers == null ? standard.workers() : workers,
+            standard.groupRows(),
+            standard.groupExamples(),
+            standard.streams(),
+            recompute);
+    if (memory == null) {
+      return asked;
+    }
+    if (!(memory > 0 && memory < 1e6)) {
+      throw new InputException("--memory: " + memory + " GiB; it must be positive");
+    }
+    try (ModelFolder folder = ModelFolder.open(base)) {
+      return MemoryPlan.fit(
+          RunPlan.of(settings, folder.config()),
+          folder.config(),
+          asked,
+          (long) (memory * (1L << 30)));
+    }
   }
 
   /** What the owner declared public. */

@@ -59,8 +59,9 @@ abstract class TrainingVerb extends Verb {
     return prompt.prompt();
   }
 
-  final ExecutionSpec execution() {
-    return training.execution();
+  /** How the run of these settings is made. */
+  final ExecutionSpec execution(RunSettings settings) {
+    return training.execution(base(), settings);
   }
 
   /** What the owner declared public. */

@@ -8,14 +8,20 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalDouble;
 import java.util.function.Supplier;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import palimpsest.engine.model.TensorPatterns;
+import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.model.TuningMethod;
 import palimpsest.synth.ExecutionSpec;
 import palimpsest.synth.MemoryPlan;
+import palimpsest.synth.OptimizerChoice;
+import palimpsest.synth.OptimizerKind;
+import palimpsest.synth.RunPlan;
 import palimpsest.synth.bench.RandomModel;
 
 /**
@@ -43,7 +49,8 @@ class MeasuredMemoryTest {
   }
 
   /** Megabytes; 512 tokens a step. */
-  private static double measured(Method method, int length, String kind) throws IOException {
+  private static double measured(Method method, OptimizerKind optimizer, int length, String kind)
+      throws IOException {
     List<String> command =
         new ArrayList<>(
             List.of(
@@ -63,6 +70,8 @@ class MeasuredMemoryTest {
                 "random-smollm2-135m",
                 "--method",
                 method.method.get().id(),
+                "--optimizer",
+                optimizer.id(),
                 "--length",
                 Integer.toString(length),
                 "--batch",
@@ -81,25 +90,50 @@ class MeasuredMemoryTest {
 
   @ParameterizedTest
   @CsvSource({
-    "LORA, 64",
-    "LORA, 256",
-    "RECOMPUTED, 256",
-    "FULL, 64",
-    "FULL, 256",
-    "SOME, 64",
-    "SOME, 256"
+    "LORA, ADAMW, 64",
+    "LORA, ADAMW, 256",
+    "RECOMPUTED, ADAMW, 256",
+    "FULL, ADAFACTOR, 64",
+    "FULL, ADAFACTOR, 256",
+    "FULL, ADAMW, 64",
+    "SOME, ADAFACTOR, 64",
+    "SOME, ADAFACTOR, 256"
   })
-  void isWhatWasPlannedAndHardlyMoreThanWithoutPrivacy(Method method, int length)
-      throws IOException {
-    double withPrivacy = measured(method, length, "private");
-    double without = measured(method, length, "non-private");
+  void isWhatWasPlannedAndHardlyMoreThanWithoutPrivacy(
+      Method method, OptimizerKind optimizer, int length) throws IOException {
+    double withPrivacy = measured(method, optimizer, length, "private");
+    double without = measured(method, optimizer, length, "non-private");
     assertTrue(withPrivacy <= 1.05 * without, withPrivacy + " MB, without privacy " + without);
+    requirePlanned(method, optimizer, length, withPrivacy);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"LORA, SGD", "LORA, ADAFACTOR", "FULL, SGD", "FULL, ADAM"})
+  void everyOptimizersStepIsWhatWasPlanned(Method method, OptimizerKind optimizer)
+      throws IOException {
+    requirePlanned(method, optimizer, 64, measured(method, optimizer, 64, "private"));
+  }
+
+  /** What the default optimizer of all weights is for. */
+  @Test
+  void allWeightsOfSmolLm2AreTrainedInTwoAndAHalfGigabytes() throws IOException {
+    double measured = measured(Method.FULL, OptimizerKind.ADAFACTOR, 64, "private");
+    assertTrue(measured < 2500, measured + " MB");
+  }
+
+  private static void requirePlanned(
+      Method method, OptimizerKind optimizer, int length, double measured) {
+    Optimizer.Settings settings =
+        OptimizerChoice.of(optimizer, OptionalDouble.of(1e-4))
+            .settle(RunPlan.standard(method.method.get(), 1))
+            .settings();
     MemoryPlan plan =
         MemoryPlan.of(
             method.method.get(),
+            settings,
             length,
             RandomModel.smollm2(),
             ExecutionSpec.defaults().withRecompute(method == Method.RECOMPUTED));
-    assertEquals(plan.bytes() / 1e6, withPrivacy, 0.05 * withPrivacy, plan.toString());
+    assertEquals(plan.bytes() / 1e6, measured, 0.05 * measured, plan.toString());
   }
 }

@@ -71,6 +71,8 @@ class PretrainCommandTest {
     "--vocabulary 270 --width 100,multiple of 64",
     "--vocabulary 10,vocabulary size",
     "--vocabulary 270 --learning-rate 2,learning rate",
+    "--vocabulary 270 --optimizer adafactor --weight-decay 0.1,adafactor has no weight decay",
+    "--vocabulary 270 --optimizer sgd,no learning rate",
     "--vocabulary 270 --resume,no interrupted run",
     "--model none --layers 2,leave out"
   })

@@ -402,6 +402,69 @@ class PrivateRunTest {
     assertEquals(ExitCode.DONE, run.exitCode(), run.err());
   }
 
+  /** What moves the parameters is a choice like the method: nothing of the guarantee. */
+  @ParameterizedTest
+  @CsvSource({
+    "sgd,--optimizer sgd --learning-rate 0.5 --momentum 0.9 --schedule constant",
+    "adam,--optimizer adam --weight-decay 0.1 --schedule cosine --warmup 0",
+    "adafactor,--method full --warmup 1"
+  })
+  void theOptimizerIsAFlag(String optimizer, String options) throws IOException {
+    JsonNode standard = new ObjectMapper().readTree(run("train", sound("--plan", "--json")).out());
+    assertEquals("adamw", standard.get("optimizer").asText());
+    CommandLineRun plan = run("train", sound((options + " --plan --json").split(" ")));
+    assertEquals(ExitCode.DONE, plan.exitCode(), plan.err());
+    JsonNode planned = new ObjectMapper().readTree(plan.out());
+    CommandLineRun run = run("train", sound(options.split(" ")));
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    JsonNode made =
+        new ObjectMapper()
+            .readTree(setting.out().resolve(Synthesis.STATEMENT_JSON).toFile())
+            .get("made");
+    assertEquals(optimizer, made.get("optimizer").asText());
+    for (String field :
+        List.of("optimizer", "learningRate", "schedule", "warmup", "momentum", "weightDecay")) {
+      assertEquals(planned.get(field), made.get(field), field);
+    }
+    for (String field : List.of("epsilon", "delta", "noiseMultiplier", "samplingRate", "steps")) {
+      assertEquals(standard.get(field), planned.get(field), field);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "--optimizer adamw --momentum 0.5,adamw has no momentum",
+    "--method full --weight-decay 0.1,adafactor has no weight decay",
+    "--optimizer sgd,no learning rate",
+    "--optimizer sgd --learning-rate 1 --momentum 1,momentum must be in",
+    "--warmup 100,leaves none of",
+    "--memory 0.1,a memory of 0.10 GiB is too little",
+    "--memory -1,must be positive"
+  })
+  void settingsThatMakeNoRunAreOneLine(String options, String named) {
+    CommandLineRun run = run("train", sound(options.split(" ")));
+    assertEquals(ExitCode.BAD_INPUT, run.exitCode(), run.out());
+    assertEquals(1, run.err().lines().count(), run.err());
+    assertTrue(run.err().contains(named), run.err());
+    assertFalse(Files.exists(setting.out()));
+  }
+
+  @Test
+  void aLimitOfMemoryIsAPlannedOne() throws IOException {
+    JsonNode wide =
+        new ObjectMapper()
+            .readTree(run("train", sound("--workers", "3", "--plan", "--json")).out());
+    assertEquals(3, wide.get("workers").asInt());
+    // Half of what the run takes beside the program itself.
+    long limit = (wide.get("memoryBytes").asLong() + (200L << 20)) / 2;
+    String gib = Double.toString(limit / (double) (1L << 30));
+    String[] limited = {"--workers", "3", "--memory", gib, "--plan", "--json"};
+    JsonNode planned = new ObjectMapper().readTree(run("train", sound(limited)).out());
+    assertTrue(planned.get("memoryBytes").asLong() <= limit, planned.toString());
+    CommandLineRun run = run("train", sound("--workers", "3", "--memory", gib));
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+  }
+
   /** A model of its own, which is sampled from without another and carries its statement. */
   @Test
   void allWeightsAreAModel() throws IOException {

@@ -72,10 +72,13 @@ class StemsTest {
     assertEquals(List.of(), others);
   }
 
-  /** A verb, or a part of the operation and a verb, as in {@code bias_example_grad}. */
+  /**
+   * A verb, or a part or a kind of the operation and a verb, as in {@code bias_example_grad} and
+   * {@code sgd_update}.
+   */
   private static boolean isVerb(String name) {
     return VERBS.contains(name)
-        || VERBS.stream().anyMatch(verb -> name.matches("(bias|weight)_" + verb));
+        || VERBS.stream().anyMatch(verb -> name.matches("(bias|weight|sgd|factored)_" + verb));
   }
 
   @Test

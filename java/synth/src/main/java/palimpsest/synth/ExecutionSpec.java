@@ -40,6 +40,11 @@ public record ExecutionSpec(
     return new ExecutionSpec(DType.BF16, workers, 256, 8, 64 * workers);
   }
 
+  /** The same arithmetic, shared out in another way. */
+  ExecutionSpec with(int otherWorkers, int rows, int examples, int otherStreams) {
+    return new ExecutionSpec(compute, otherWorkers, rows, examples, otherStreams, recompute);
+  }
+
   /** With groups that hold at least one example of the given length. */
   public ExecutionSpec forLength(int maxTokens) {
     return new ExecutionSpec(

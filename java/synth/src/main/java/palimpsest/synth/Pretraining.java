@@ -17,6 +17,7 @@ import java.util.SplittableRandom;
 import java.util.function.Consumer;
 import palimpsest.engine.generate.HeldOutLoss;
 import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.model.AllWeights;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.TunedDecoder;
@@ -134,7 +135,7 @@ public final class Pretraining implements AutoCloseable {
             start, kernels, settings.length(), new TuningMethod.Full(), new SplittableRandom(0));
     weights = (AllWeights) model.tuned();
     workers = new Workers(execution.workers(), "palimpsest-pretrain");
-    state = new TrainingState(weights, kernels, arena);
+    state = new TrainingState(model, settings.optimizer(), arena);
     sum = arena.allocate(kernels.wide(), weights.size());
     List<ExampleGradients> buffers = new ArrayList<>();
     for (int i = 0; i < workers.count(); i++) {
@@ -280,24 +281,13 @@ public final class Pretraining implements AutoCloseable {
       throw new InputException(
           "training diverged in step " + step + "; take a lower --learning-rate");
     }
-    long matrices = weights.layout().vectorsOffset();
-    update(0, matrices, scale, step, true);
-    update(matrices, weights.size() - matrices, scale, step, false);
-    state.end();
-    return loss;
-  }
-
-  private void update(long from, long size, double scale, long step, boolean decay) {
+    Optimizer.Settings now = settings.optimizer().at(step, settings.steps());
     workers.overPieces(
-        size,
+        sum.size(),
         NoisyUpdate.PIECE,
-        (first, count) ->
-            state.update(
-                kernels,
-                sum.part(from + first, count),
-                from + first,
-                scale,
-                settings.optimizer(step, decay)));
+        (first, count) -> state.update(sum.part(first, count), first, scale, now));
+    state.end(workers, sum, scale, now);
+    return loss;
   }
 
   /** Of the held-out text. */

@@ -6,6 +6,7 @@ import java.util.OptionalDouble;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
 import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.parallel.Workers;
@@ -52,9 +53,17 @@ final class PrivateTraining implements AutoCloseable {
     /**
      * Called when all pieces of a step have been taken.
      *
+     * @param workers share the work that is left
+     * @param sums all of the sum, with the noise in it
+     */
+    default void end(Workers workers, Tensor sums, double scale, long step) {}
+
+    /**
+     * Called before the end of a step.
+     *
      * @param clipNorm C of the next step
      */
-    default void end(double clipNorm) {}
+    default void clipNext(double clipNorm) {}
   }
 
   private final Kernels kernels;
@@ -131,18 +140,21 @@ final class PrivateTraining implements AutoCloseable {
             new Update() {
               @Override
               public void apply(Tensor sums, long first, double scale, long step) {
-                state.update(
-                    decoder.kernels(),
-                    sums,
-                    first,
-                    scale,
-                    tuning.optimizer(step, mechanism.steps()));
+                state.update(sums, first, scale, settings(step));
               }
 
               @Override
-              public void end(double clipNorm) {
+              public void clipNext(double clipNorm) {
                 state.clipNorm = OptionalDouble.of(clipNorm);
-                state.end();
+              }
+
+              @Override
+              public void end(Workers workers, Tensor sums, double scale, long step) {
+                state.end(workers, sums, scale, settings(step));
+              }
+
+              private Optimizer.Settings settings(long step) {
+                return tuning.optimizer().at(step, mechanism.steps());
               }
             });
     try {
@@ -217,7 +229,8 @@ final class PrivateTraining implements AutoCloseable {
     double sigma = mechanism.nonPrivate() ? 0 : mechanism.sumNoiseMultiplier() * sum.sensitivity();
     double scale = sum.gridStep() / mechanism.expectedBatch();
     noisy.run(sum.sums(), sigma, step, (sums, first) -> update.apply(sums, first, scale, step));
-    update.end(nextClipNorm);
+    update.clipNext(nextClipNorm);
+    update.end(workers, sum.sums(), scale, step);
     sum.clipTo(nextClipNorm);
   }
 

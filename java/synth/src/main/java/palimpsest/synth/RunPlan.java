@@ -25,9 +25,10 @@ import palimpsest.privacy.PrivacyEvent;
  *       the optimizer needs some steps; without noise, batches of 32;
  *   <li>noise on the count of the quantile rule: a twentieth of the expected batch, and at least
  *       twice the noise multiplier, so that the sum's noise grows by less than 4 %;
- *   <li>C = 1, AdamW at a rate by method (2e-3 for adapters, 2e-2 for a soft prompt, 5e-3 for bias
- *       vectors, 1e-4 for all weights) after a warm-up of an eighth of the steps, falling to a
- *       tenth.
+ *   <li>C = 1, AdamW (Adafactor for all weights) at a rate by method (2e-3 for adapters, 2e-2 for a
+ *       soft prompt, 5e-3 for bias vectors, 1e-4 for all weights) after a warm-up of an eighth of
+ *       the steps, falling on a line to a tenth. Decay is off: noise already holds the weights
+ *       small.
  * </ul>
  *
  * @param parameters how many numbers are trained
@@ -148,12 +149,23 @@ public record RunPlan(
   }
 
   private static TuningSpec tuning(RunSettings settings, MechanismSpec mechanism) {
+    OptimizerSpec optimizer =
+        settings.optimizer().settle(standard(settings.method(), mechanism.steps()));
+    if (settings.optimizer().warmup().isPresent() && optimizer.warmup() >= mechanism.steps()) {
+      throw new IllegalArgumentException(
+          "a warm-up of %d steps leaves none of %d at the full rate"
+              .formatted(optimizer.warmup(), mechanism.steps()));
+    }
     return new TuningSpec(
         settings.method(),
-        settings.learningRate().orElse(learningRate(settings.method())),
-        mechanism.steps() / 8,
-        0.1,
+        optimizer,
         settings.method() instanceof TuningMethod.Full ? narrowGridBits(mechanism) : GRID_BITS);
+  }
+
+  /** What is taken where nothing is asked of the optimizer. */
+  public static OptimizerChoice.Standard standard(TuningMethod method, int steps) {
+    return new OptimizerChoice.Standard(
+        OptimizerKind.standard(method), learningRate(method), 0.99, 0, Schedule.LINEAR, steps / 8);
   }
 
   /**

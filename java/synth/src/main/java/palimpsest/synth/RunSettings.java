@@ -23,6 +23,7 @@ import palimpsest.privacy.ProtectedUnit;
  * @param time how long training may take on a machine of two ordinary cores
  * @param clipNorm C, that of the first step where the rule moves it
  * @param method which parameters are trained, and its own settings
+ * @param optimizer what moves them, and how fast
  * @param labelNoise standard deviation, in records, of the noise on the number of records of each
  *     label, if that is to be released, so that synthetic labels have the shares of the private
  *     ones
@@ -39,7 +40,7 @@ public record RunSettings(
     TuningMethod method,
     OptionalLong expectedBatch,
     OptionalInt steps,
-    OptionalDouble learningRate,
+    OptimizerChoice optimizer,
     OptionalDouble labelNoise,
     ClipRule clipRule) {
 
@@ -54,7 +55,7 @@ public record RunSettings(
       TuningMethod method,
       OptionalLong expectedBatch,
       OptionalInt steps,
-      OptionalDouble learningRate,
+      OptimizerChoice optimizer,
       OptionalDouble labelNoise) {
     this(
         goal,
@@ -66,7 +67,7 @@ public record RunSettings(
         method,
         expectedBatch,
         steps,
-        learningRate,
+        optimizer,
         labelNoise,
         new ClipRule.Flat());
   }
@@ -192,7 +193,7 @@ public record RunSettings(
         method,
         expectedBatch,
         steps,
-        learningRate,
+        optimizer,
         labelNoise,
         other);
   }
@@ -209,7 +210,7 @@ public record RunSettings(
         TuningMethod.Lora.of(8),
         OptionalLong.empty(),
         OptionalInt.empty(),
-        OptionalDouble.empty(),
+        OptimizerChoice.none(),
         OptionalDouble.empty());
   }
 

@@ -313,7 +313,9 @@ public final class Synthesis {
           Kernels kernels = kernels(execution);
           TunedDecoder model = begin(plan, folder, kernels);
           TensorArena arena = new TensorArena()) {
-        TrainingState state = new TrainingState(model.tuned(), kernels, arena);
+        // Its values are taken; mapped, the file's pages would be memory of this process.
+        folder.close();
+        TrainingState state = new TrainingState(model, plan.tuning().optimizer(), arena);
         try (data) {
           train(ledger, runState, data, model, state, listener);
         }
@@ -593,7 +595,7 @@ public final class Synthesis {
     made.put("baseModelSha256", weights);
     made.put("baseModelOverlap", "unknown");
     putMethod(made);
-    made.put("learningRate", plan.tuning().learningRate());
+    putOptimizer(made);
     made.put("maxTokens", plan.maxTokens());
     made.put("temperature", sampling.temperature());
     made.put("topK", sampling.topK());
@@ -630,6 +632,16 @@ public final class Synthesis {
     return plan.tuning().method() instanceof TuningMethod.Full full
         ? full.trained().patterns()
         : List.of();
+  }
+
+  private void putOptimizer(Map<String, Object> made) {
+    OptimizerSpec optimizer = plan.tuning().optimizer();
+    made.put("optimizer", optimizer.kind().id());
+    made.put("learningRate", optimizer.learningRate());
+    made.put("schedule", optimizer.schedule().id());
+    made.put("warmup", optimizer.warmup());
+    made.put("momentum", optimizer.momentum());
+    made.put("weightDecay", optimizer.settings().weightDecay());
   }
 
   private static List<String> names(Set<Role> targets) {

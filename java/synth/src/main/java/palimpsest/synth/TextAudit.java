@@ -192,7 +192,7 @@ public final class TextAudit {
       // Before training: what is tuned may be the untuned model's own weights.
       List<String> ordinary = ordinary(untuned, sampling.records(), listener);
       Coins coins = Coins.toss(key, attack.canaries());
-      TrainingState state = new TrainingState(model.tuned(), kernels, arena);
+      TrainingState state = new TrainingState(model, plan.tuning().optimizer(), arena);
       Labels labels = train(temporary, join(own, canaries, coins), model, state, listener);
       List<String> synthetic = sample(model, labels, listener);
       // As many of either: the form filter may have kept some of the tuned model's back.

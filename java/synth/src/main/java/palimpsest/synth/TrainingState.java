@@ -7,11 +7,13 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.SequencedMap;
-import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.model.Trainable;
+import palimpsest.engine.model.TunedDecoder;
+import palimpsest.engine.parallel.Workers;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
+import palimpsest.engine.train.OptimizerState;
 import palimpsest.engine.weights.ModelFileException;
 import palimpsest.engine.weights.Safetensors;
 import palimpsest.engine.weights.SafetensorsWriter;
@@ -20,30 +22,36 @@ import palimpsest.privacy.MechanismSpec;
 import palimpsest.synth.text.InputException;
 
 /**
- * What training goes on from: the trained parameters, the optimizer's moments, the number of
+ * What training goes on from: the trained parameters, what the optimizer keeps, the number of
  * updates made and, of private training, the clip norm. In private training all of it follows from
  * noisy sums alone. Neither batches nor keys nor sums are ever part of it.
  */
 final class TrainingState {
   private static final String PARAMETERS = "parameters";
-  private static final String FIRST_MOMENT = "first_moment";
-  private static final String SECOND_MOMENT = "second_moment";
   private static final String UPDATES = "updates";
   private static final String RUN = "run";
   private static final String CLIP_NORM = "clip_norm";
 
   final Trainable tuned;
-  final Tensor firstMoment;
-  final Tensor secondMoment;
+  final OptimizerState optimizer;
   long updates;
 
   /** C of the next step, once a private step has been made: noisy counts may have moved it. */
   OptionalDouble clipNorm = OptionalDouble.empty();
 
-  TrainingState(Trainable tuned, Kernels kernels, TensorArena arena) {
-    this.tuned = tuned;
-    firstMoment = arena.allocate(kernels.wide(), tuned.size());
-    secondMoment = arena.allocate(kernels.wide(), tuned.size());
+  /**
+   * @param model whose parameters are trained
+   * @param optimizer what moves them
+   * @param arena holds what the optimizer keeps and needs
+   */
+  TrainingState(TunedDecoder model, OptimizerSpec optimizer, TensorArena arena) {
+    tuned = model.tuned();
+    this.optimizer =
+        OptimizerState.of(
+            optimizer.settings(),
+            tuned.method().blocks(model.decoder().config()),
+            model.decoder().kernels(),
+            arena);
   }
 
   /**
@@ -53,21 +61,17 @@ final class TrainingState {
    * @param first number of the first of them
    * @param scale turns a sum into an average gradient
    */
-  void update(Kernels kernels, Tensor sums, long first, double scale, Optimizer.AdamW settings) {
-    kernels
-        .optimizer()
-        .update(
-            sums,
-            scale,
-            settings,
-            updates + 1,
-            tuned.parameters().part(first, sums.size()),
-            firstMoment.part(first, sums.size()),
-            secondMoment.part(first, sums.size()));
+  void update(Tensor sums, long first, double scale, Optimizer.Settings settings) {
+    optimizer.update(sums, first, scale, settings, updates + 1, tuned.parameters());
   }
 
-  /** Ends an update, all parts of which are done. */
-  void end() {
+  /**
+   * Ends an update, all parts of which are done.
+   *
+   * @param sums all of them, noisy
+   */
+  void end(Workers workers, Tensor sums, double scale, Optimizer.Settings settings) {
+    optimizer.end(workers, sums, scale, settings, updates + 1, tuned.parameters());
     updates++;
     tuned.pack();
   }
@@ -80,8 +84,7 @@ final class TrainingState {
   void save(Path file, String run) {
     SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
     tensors.put(PARAMETERS, tuned.parameters());
-    tensors.put(FIRST_MOMENT, firstMoment);
-    tensors.put(SECOND_MOMENT, secondMoment);
+    tensors.putAll(optimizer.tensors());
     Map<String, String> metadata = new LinkedHashMap<>();
     metadata.put(UPDATES, Long.toString(updates));
     metadata.put(RUN, run);
@@ -109,8 +112,7 @@ final class TrainingState {
       }
       clipNorm = clipNorm(saved.metadata().get(CLIP_NORM));
       copy(saved, PARAMETERS, tuned.parameters());
-      copy(saved, FIRST_MOMENT, firstMoment);
-      copy(saved, SECOND_MOMENT, secondMoment);
+      optimizer.tensors().forEach((name, tensor) -> copy(saved, name, tensor));
       updates = made;
     } catch (ModelFileException | NumberFormatException _) {
       throw damaged();

@@ -158,7 +158,7 @@ class ClipRulesTest {
             new TuningMethod.Full(),
             OptionalLong.of(60),
             OptionalInt.of(20),
-            OptionalDouble.empty(),
+            OptimizerChoice.none(),
             OptionalDouble.empty());
     double sigma = RunPlan.of(settings, model).mechanism().noiseMultiplier();
     RunPlan plan = RunPlan.of(settings.withClipRule(counted(0.5001 * sigma)), model);

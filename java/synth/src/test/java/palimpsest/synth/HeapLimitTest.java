@@ -151,7 +151,7 @@ class HeapLimitTest {
           tiny.method(),
           OptionalLong.of(200),
           OptionalInt.of(2),
-          OptionalDouble.empty(),
+          OptimizerChoice.none(),
           OptionalDouble.empty());
     }
   }

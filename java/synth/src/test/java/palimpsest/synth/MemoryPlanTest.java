@@ -1,6 +1,7 @@
 package palimpsest.synth;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
@@ -13,12 +14,10 @@ import palimpsest.engine.model.TuningMethod;
 import palimpsest.synth.bench.RandomModel;
 
 class MemoryPlanTest {
-  private static MemoryPlan plan(int maxTokens, int workers) {
-    return plan(maxTokens, workers, false);
-  }
+  private static final DecoderConfig MODEL = RandomModel.smollm2();
 
-  private static MemoryPlan plan(int maxTokens, int workers, boolean recompute) {
-    RunSettings settings =
+  private static RunPlan run(TuningMethod method, int maxTokens) {
+    return RunPlan.of(
         new RunSettings(
             RunSettings.Goal.of(8),
             5000,
@@ -26,30 +25,36 @@ class MemoryPlanTest {
             OptionalInt.empty(),
             Duration.ofMinutes(10),
             1,
-            TuningMethod.Lora.of(8),
+            method,
             OptionalLong.empty(),
             OptionalInt.empty(),
-            OptionalDouble.empty(),
-            OptionalDouble.empty());
-    DecoderConfig model = RandomModel.smollm2();
+            OptimizerChoice.none(),
+            OptionalDouble.empty()),
+        MODEL);
+  }
+
+  private static ExecutionSpec workers(int workers) {
     ExecutionSpec standard = ExecutionSpec.defaults();
+    return standard.with(workers, standard.groupRows(), standard.groupExamples(), 64 * workers);
+  }
+
+  private static MemoryPlan plan(int maxTokens, int workers) {
+    return plan(maxTokens, workers, false);
+  }
+
+  private static MemoryPlan plan(int maxTokens, int workers, boolean recompute) {
     return MemoryPlan.of(
-        RunPlan.of(settings, model),
-        model,
-        new ExecutionSpec(
-            standard.compute(),
-            workers,
-            standard.groupRows(),
-            standard.groupExamples(),
-            standard.streams(),
-            recompute));
+        run(TuningMethod.Lora.of(8), maxTokens), MODEL, workers(workers).withRecompute(recompute));
   }
 
   /** Measured by `palimpsest bench step`: 1.44 GB. */
   @Test
   void aLaptopOfTwoCoresTunesSmolLm2InOneAndAHalfGigabytes() {
     for (int maxTokens : new int[] {64, 256}) {
-      MemoryPlan plan = plan(maxTokens, 2);
+      TuningSpec tuning = run(TuningMethod.Lora.of(8), maxTokens).tuning();
+      MemoryPlan plan =
+          MemoryPlan.of(
+              tuning.method(), tuning.optimizer().settings(), maxTokens, MODEL, workers(2));
       assertTrue(plan.bytes() > 1.2e9 && plan.bytes() <= 1.5e9, plan.bytes() + ": " + plan);
     }
   }
@@ -80,5 +85,60 @@ class MemoryPlanTest {
     assertTrue(three.gradients() == 3 * one.gradients());
     assertTrue(three.weights() == one.weights());
     assertTrue(three.training() < 3 * one.training());
+  }
+
+  /** Long texts side by side can take more than training did. */
+  @Test
+  void theTextsThatAreWrittenCountToo() {
+    MemoryPlan plan = plan(2048, 2);
+    assertTrue(plan.sampling() > plan.gradients() + plan.training(), plan.toString());
+    assertEquals(plan.weights() + plan.sampling() + plan.runtime(), plan.bytes());
+  }
+
+  @Test
+  void whatFitsIsTakenAsItIs() {
+    RunPlan run = run(new TuningMethod.Full(), 64);
+    ExecutionSpec asked = workers(4);
+    assertEquals(
+        asked, MemoryPlan.fit(run, MODEL, asked, MemoryPlan.of(run, MODEL, asked).bytes()));
+  }
+
+  /** Whatever is chosen fits, and the less there is, the less of it, workers last. */
+  @Test
+  void lessMemoryGivesSmallerGroupsAndThenFewerWorkers() {
+    RunPlan run = run(new TuningMethod.Full(), 64);
+    ExecutionSpec asked = workers(4);
+    long most = MemoryPlan.of(run, MODEL, asked).bytes();
+    long least = MemoryPlan.of(run, MODEL, asked.with(1, 1, 1, 1)).bytes();
+    ExecutionSpec before = asked;
+    for (long limit = most; limit >= least; limit -= (most - least) / 7) {
+      ExecutionSpec chosen = MemoryPlan.fit(run, MODEL, asked, limit);
+      assertTrue(MemoryPlan.of(run, MODEL, chosen).bytes() <= limit, chosen.toString());
+      assertTrue(chosen.workers() <= before.workers(), before + " then " + chosen);
+      assertTrue(chosen.groupRows() >= 64 && chosen.groupRows() <= 256, chosen.toString());
+      before = chosen;
+    }
+    ExecutionSpec tight = MemoryPlan.fit(run, MODEL, asked, least);
+    assertEquals(asked.with(1, 64, 1, tight.streams()), tight);
+  }
+
+  @Test
+  void longTextsAreWrittenFewerAtATime() {
+    RunPlan run = run(TuningMethod.Lora.of(8), 2048);
+    ExecutionSpec asked = workers(2);
+    ExecutionSpec chosen = MemoryPlan.fit(run, MODEL, asked, 3L << 30);
+    assertTrue(chosen.streams() < asked.streams(), chosen.toString());
+    assertTrue(MemoryPlan.of(run, MODEL, chosen).bytes() <= 3L << 30);
+  }
+
+  @Test
+  void tooLittleIsRefusedInALine() {
+    RunPlan run = run(new TuningMethod.Full(), 64);
+    IllegalArgumentException refused =
+        assertThrows(
+            IllegalArgumentException.class, () -> MemoryPlan.fit(run, MODEL, workers(2), 1L << 30));
+    assertTrue(
+        refused.getMessage().startsWith("a memory of 1.00 GiB is too little: one worker with one"),
+        refused.getMessage());
   }
 }

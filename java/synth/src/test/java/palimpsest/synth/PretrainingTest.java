@@ -18,8 +18,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import palimpsest.engine.generate.Scorer;
 import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
@@ -34,6 +36,7 @@ import palimpsest.synth.text.Tokenizer;
 class PretrainingTest {
   private static final int STEPS = 12;
   private static final int LENGTH = 16;
+  private static final Optimizer.AdamW ADAMW = new Optimizer.AdamW(3e-3, 0.9, 0.95, 1e-8, 0.1);
 
   @TempDir Path folder;
   private Path start;
@@ -63,8 +66,22 @@ class PretrainingTest {
     return documents;
   }
 
-  private static PretrainSettings settings(int steps, PretrainSettings.Schedule schedule) {
-    return new PretrainSettings(LENGTH, 8, steps, 3e-3, 2, schedule, 0.1, 1, 9);
+  private static PretrainSettings settings(int steps, Schedule schedule) {
+    return settings(steps, ADAMW, schedule);
+  }
+
+  private static PretrainSettings settings(
+      int steps, Optimizer.Settings optimizer, Schedule schedule) {
+    return new PretrainSettings(
+        LENGTH, 8, steps, new OptimizerSpec(optimizer, schedule, 2, 0.1), 1, 9);
+  }
+
+  /** At a rate that any of them learns with. */
+  static List<Optimizer.Settings> optimizers() {
+    return Optimizers.ALL.stream()
+        .map(OptimizerSpec::settings)
+        .map(settings -> settings.withLearningRate(settings instanceof Optimizer.Sgd ? 0.1 : 3e-3))
+        .toList();
   }
 
   private Pretraining open(int workers, PretrainSettings settings) {
@@ -75,7 +92,7 @@ class PretrainingTest {
   }
 
   private Pretraining open(int workers) {
-    return open(workers, settings(STEPS, PretrainSettings.Schedule.COSINE));
+    return open(workers, settings(STEPS, Schedule.COSINE));
   }
 
   /** Trains to the end and returns all weights. */
@@ -95,7 +112,7 @@ class PretrainingTest {
 
   @ParameterizedTest
   @EnumSource
-  void theLossFallsUnderEverySchedule(PretrainSettings.Schedule schedule) throws IOException {
+  void theLossFallsUnderEverySchedule(Schedule schedule) throws IOException {
     try (Pretraining training = open(2, settings(60, schedule))) {
       double before = training.bitsPerByte();
       finish(training, "run");
@@ -113,11 +130,22 @@ class PretrainingTest {
     }
   }
 
-  @Test
-  void theBitsDoNotDependOnTheThreads() throws IOException {
+  @ParameterizedTest
+  @MethodSource("optimizers")
+  void theLossFallsUnderEveryOptimizer(Optimizer.Settings optimizer) throws IOException {
+    try (Pretraining training = open(2, settings(60, optimizer, Schedule.COSINE))) {
+      double before = training.bitsPerByte();
+      finish(training, "run");
+      assertTrue(training.bitsPerByte() < 0.9 * before, before + " " + training.bitsPerByte());
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("optimizers")
+  void theBitsDoNotDependOnTheThreads(Optimizer.Settings optimizer) throws IOException {
     double[] expected = null;
     for (int workers : new int[] {1, 2, 3}) {
-      try (Pretraining training = open(workers)) {
+      try (Pretraining training = open(workers, settings(STEPS, optimizer, Schedule.COSINE))) {
         double[] weights = finish(training, "run" + workers);
         expected = expected == null ? weights : expected;
         assertArrayEquals(expected, weights, workers + " workers");
@@ -126,17 +154,19 @@ class PretrainingTest {
   }
 
   /** Stopped after any step, a run goes on to the same weights and the same curve. */
-  @Test
-  void aResumedRunComesToTheSameBits() throws IOException {
+  @ParameterizedTest
+  @MethodSource("optimizers")
+  void aResumedRunComesToTheSameBits(Optimizer.Settings optimizer) throws IOException {
+    PretrainSettings settings = settings(STEPS, optimizer, Schedule.COSINE);
     double[] expected;
     List<Pretraining.Point> curve;
-    try (Pretraining training = open(2)) {
+    try (Pretraining training = open(2, settings)) {
       expected = finish(training, "whole");
       curve = training.curve();
     }
     Path state = Files.createDirectories(folder.resolve("resumed.training"));
     for (int stop : new int[] {3, 8}) {
-      try (Pretraining training = open(2)) {
+      try (Pretraining training = open(2, settings)) {
         training.resume(state);
         assertThrows(
             Interruption.class, () -> training.run(state, Interruption.after(stop), point -> {}));
@@ -144,7 +174,7 @@ class PretrainingTest {
         assertEquals(stop, training.updates());
       }
     }
-    try (Pretraining training = open(1)) {
+    try (Pretraining training = open(1, settings)) {
       training.resume(state);
       assertEquals(8, training.updates());
       assertArrayEquals(expected, finish(training, "resumed"));
@@ -158,8 +188,18 @@ class PretrainingTest {
     try (Pretraining training = open(1)) {
       training.save(state);
     }
-    try (Pretraining training = open(1, settings(STEPS, PretrainSettings.Schedule.LINEAR))) {
-      assertThrows(InputException.class, () -> training.resume(state));
+    OptimizerSpec own = settings(STEPS, Schedule.COSINE).optimizer();
+    for (OptimizerSpec other :
+        List.of(
+            new OptimizerSpec(ADAMW, Schedule.LINEAR, 2, 0.1),
+            new OptimizerSpec(ADAMW, Schedule.COSINE, 3, 0.1),
+            new OptimizerSpec(
+                new Optimizer.Adam(3e-3, 0.9, 0.95, 1e-8, 0.1), Schedule.COSINE, 2, 0.1))) {
+      assertFalse(own.equals(other));
+      PretrainSettings settings = new PretrainSettings(LENGTH, 8, STEPS, other, 1, 9);
+      try (Pretraining training = open(1, settings)) {
+        assertThrows(InputException.class, () -> training.resume(state), other.toString());
+      }
     }
   }
 
@@ -172,7 +212,14 @@ class PretrainingTest {
     ModelShape.writeBeginning(new ModelShape(4, 64, LENGTH).config(size, 0), large, tokenizer, 5);
     start = large;
     PretrainSettings once =
-        new PretrainSettings(LENGTH, 8, 1, 1e-3, 0, PretrainSettings.Schedule.CONSTANT, 0, 1e9, 9);
+        new PretrainSettings(
+            LENGTH,
+            8,
+            1,
+            new OptimizerSpec(
+                new Optimizer.AdamW(1e-3, 0.9, 0.95, 1e-8, 0), Schedule.CONSTANT, 0, 0.1),
+            1e9,
+            9);
     try (Pretraining training = open(2, once);
         ModelFolder before = ModelFolder.open(large)) {
       finish(training, "moved");
@@ -221,11 +268,10 @@ class PretrainingTest {
     Pretraining.Text none = new Pretraining.Text(new int[LENGTH], 40);
     try (ModelFolder model = ModelFolder.open(start)) {
       ExecutionSpec execution = new ExecutionSpec(DType.F32, 1, 48, 3, 4);
-      PretrainSettings settings = settings(1, PretrainSettings.Schedule.CONSTANT);
+      PretrainSettings settings = settings(1, Schedule.CONSTANT);
       assertThrows(
           InputException.class, () -> new Pretraining(model, none, null, settings, execution));
-      PretrainSettings longer =
-          new PretrainSettings(17, 1, 1, 1e-3, 0, PretrainSettings.Schedule.CONSTANT, 0, 1, 0);
+      PretrainSettings longer = new PretrainSettings(17, 1, 1, settings.optimizer(), 1, 0);
       InputException refused =
           assertThrows(
               InputException.class, () -> new Pretraining(model, text, null, longer, execution));
@@ -251,19 +297,6 @@ class PretrainingTest {
     assertEquals(10, second.stream().distinct().count());
     assertFalse(first.equals(second));
     assertEquals(first.get(4), order.get(4).tokens()[0] / 16, "going back gives the same");
-  }
-
-  @Test
-  void theRateRisesAndFalls() {
-    PretrainSettings cosine =
-        new PretrainSettings(8, 1, 100, 1e-3, 10, PretrainSettings.Schedule.COSINE, 0, 1, 0);
-    assertEquals(1 / 11.0, cosine.share(1), 1e-12);
-    assertEquals(10 / 11.0, cosine.share(10), 1e-12);
-    assertEquals(0.55, cosine.share(55), 1e-12, "half way between the peak and a tenth of it");
-    assertEquals(0.1, cosine.share(100), 1e-12);
-    PretrainSettings linear =
-        new PretrainSettings(8, 1, 100, 1e-3, 0, PretrainSettings.Schedule.LINEAR, 0, 1, 0);
-    assertEquals(0.55, linear.share(50), 1e-12);
   }
 
   @Test

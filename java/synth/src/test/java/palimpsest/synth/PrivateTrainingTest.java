@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -36,6 +37,7 @@ import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.TensorPatterns;
 import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.model.TuningMethod;
+import palimpsest.engine.parallel.Workers;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
@@ -68,9 +70,14 @@ class PrivateTrainingTest {
           new TuningMethod.Bias(Set.of()),
           new TuningMethod.Full(),
           new TuningMethod.Full(new TensorPatterns(List.of("*.mlp.*", "*norm*"))));
-  private static final TuningSpec TUNING = new TuningSpec(LORA, 1e-2, 1, 0.1, GRID_BITS);
+  private static final TuningSpec TUNING = adamW(LORA);
+  static final List<OptimizerSpec> OPTIMIZERS = Optimizers.ALL;
 
   @TempDir Path folder;
+
+  private static TuningSpec adamW(TuningMethod method) {
+    return new TuningSpec(method, Optimizers.adamW(1e-2), GRID_BITS);
+  }
 
   /** The account that {@link #train} opened last. */
   private Path ledgers;
@@ -82,33 +89,62 @@ class PrivateTrainingTest {
    * What the optimizer is asked to do in one step, and what came of it.
    *
    * @param sums the integers, noise included
-   * @param number of the update, from 1
+   * @param kernel the optimizer's method that was called
+   * @param number of the update, from 1; 0 where the method is not told
    */
   private record Update(
-      long[] sums,
-      double scale,
-      Optimizer.AdamW settings,
-      long number,
-      double[] before,
-      double[] after) {}
+      String kernel, long[] sums, double scale, long number, double[] before, double[] after) {}
 
-  /** Kernels whose optimizer tells each update. */
+  /** Kernels whose optimizer tells each call. */
   private static Kernels observed(Kernels kernels, Consumer<Update> observer) {
     Optimizer optimizer =
-        (sums, scale, settings, number, parameters, first, second) -> {
-          double[] before = values(parameters);
-          kernels.optimizer().update(sums, scale, settings, number, parameters, first, second);
-          observer.accept(
-              new Update(integers(sums), scale, settings, number, before, values(parameters)));
+        proxy(
+            Optimizer.class,
+            (method, arguments) -> {
+              Tensor parameters = parameters(method, arguments);
+              double[] before = values(parameters);
+              method.invoke(kernels.optimizer(), arguments);
+              observer.accept(
+                  new Update(
+                      method.getName(),
+                      integers((Tensor) arguments[0]),
+                      (double) arguments[1],
+                      method.getName().equals("update") ? (long) arguments[3] : 0,
+                      before,
+                      values(parameters)));
+              return null;
+            });
+    return proxy(
+        Kernels.class,
+        (method, arguments) ->
+            method.getName().equals("optimizer") ? optimizer : method.invoke(kernels, arguments));
+  }
+
+  /** What a method of the optimizer moves: the last argument but the moments. */
+  private static Tensor parameters(Method method, Object[] arguments) {
+    int at =
+        switch (method.getName()) {
+          case "update" -> 4;
+          case "sgdUpdate" -> 3;
+          case "factoredAccumulate" -> 4;
+          case "factoredUpdate" -> 6;
+          default -> throw new AssertionError(method);
         };
-    return (Kernels)
+    return (Tensor) arguments[at];
+  }
+
+  /** What takes a call in the place of an object. */
+  @FunctionalInterface
+  private interface Call {
+    Object of(Method method, Object[] arguments) throws ReflectiveOperationException;
+  }
+
+  private static <T> T proxy(Class<T> type, Call call) {
+    return type.cast(
         Proxy.newProxyInstance(
-            Kernels.class.getClassLoader(),
-            new Class<?>[] {Kernels.class},
-            (_, method, arguments) ->
-                method.getName().equals("optimizer")
-                    ? optimizer
-                    : method.invoke(kernels, arguments));
+            type.getClassLoader(),
+            new Class<?>[] {type},
+            (_, method, arguments) -> call.of(method, arguments)));
   }
 
   private static double[] values(Tensor tensor) {
@@ -152,7 +188,7 @@ class PrivateTrainingTest {
         Ledger ledger =
             Ledger.create(
                 ledgers, "notes", ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE)) {
-      TrainingState state = new TrainingState(tuned.tuned(), kernels, arena);
+      TrainingState state = new TrainingState(tuned, tuning.optimizer(), arena);
       try (PrivateTraining training =
           PrivateTraining.of(tuned, state, mechanism, tuning, execution)) {
         memoryBefore = TensorArena.everGiven();
@@ -193,7 +229,7 @@ class PrivateTrainingTest {
   @Tag("R11")
   @Tag("R30")
   void workersAndMicroBatchesGiveTheSameAdapterToTheBit(TuningMethod method) throws IOException {
-    TuningSpec tuning = new TuningSpec(method, 1e-2, 1, 0.1, GRID_BITS);
+    TuningSpec tuning = adamW(method);
     List<double[]> trained = new ArrayList<>();
     for (ExecutionSpec execution :
         List.of(
@@ -219,10 +255,6 @@ class PrivateTrainingTest {
         .flatMap(method -> RULES.stream().map(rule -> Arguments.of(method, rule)));
   }
 
-  private static TuningSpec tuning(TuningMethod method) {
-    return new TuningSpec(method, 1e-2, 1, 0.1, GRID_BITS);
-  }
-
   @ParameterizedTest
   @MethodSource("methodsAndRules")
   void workersAndMicroBatchesChangeNoBitUnderAnyRule(TuningMethod method, ClipRule rule)
@@ -231,7 +263,7 @@ class PrivateTrainingTest {
     for (ExecutionSpec execution : List.of(execution(1, 64, 1), execution(2, 200, 7))) {
       MechanismSpec mechanism = mechanism(1).withClipRule(rule);
       trained.add(
-          train(mechanism, tuning(method), examples(40), execution, () -> {}, update -> {}));
+          train(mechanism, adamW(method), examples(40), execution, () -> {}, update -> {}));
       assertArrayEquals(trained.getFirst(), trained.getLast(), execution.toString());
     }
   }
@@ -279,7 +311,7 @@ class PrivateTrainingTest {
   @ParameterizedTest
   @FieldSource("METHODS")
   void theClipNormFollowsNoisyCountsOfTheDraw(TuningMethod method) throws IOException {
-    TuningSpec still = new TuningSpec(method, 1e-60, 1, 0.1, GRID_BITS);
+    TuningSpec still = new TuningSpec(method, Optimizers.adamW(1e-60), GRID_BITS);
     List<Example> examples = examples(40);
     double start = medianNorm(method, examples);
     ClipRule.Quantile rule = quantile(3);
@@ -394,7 +426,7 @@ class PrivateTrainingTest {
     MechanismSpec mechanism = mechanism(1).withClipRule(rule);
     double[] whole =
         train(
-            mechanism, tuning(method), examples(40), execution(2, 200, 8), () -> {}, update -> {});
+            mechanism, adamW(method), examples(40), execution(2, 200, 8), () -> {}, update -> {});
     Path checkpoint = folder.resolve("checkpoint-" + System.nanoTime());
     part(mechanism, method, checkpoint, 1, 2);
     assertArrayEquals(whole, part(mechanism, method, checkpoint, 3, 4));
@@ -415,11 +447,11 @@ class PrivateTrainingTest {
         Ledger ledger =
             Ledger.create(
                 account, "notes", ProtectedUnit.RECORD, NeighbouringRelation.ADD_REMOVE)) {
-      TrainingState state = new TrainingState(tuned.tuned(), kernels, arena);
+      TrainingState state = new TrainingState(tuned, TUNING.optimizer(), arena);
       state.load(checkpoint, "run", from - 1);
       assertEquals(from - 1, state.updates);
       try (PrivateTraining training =
-          PrivateTraining.of(tuned, state, mechanism, tuning(method), execution(2, 200, 8))) {
+          PrivateTraining.of(tuned, state, mechanism, adamW(method), execution(2, 200, 8))) {
         training.run(
             examples(40),
             ledger.startRun(mechanism, key),
@@ -452,7 +484,7 @@ class PrivateTrainingTest {
         Kernels kernels = new CpuKernels(DType.F32);
         TunedDecoder tuned = begin(model, kernels, LORA);
         TensorArena arena = new TensorArena()) {
-      TrainingState state = new TrainingState(tuned.tuned(), kernels, arena);
+      TrainingState state = new TrainingState(tuned, TUNING.optimizer(), arena);
       assertEquals(1, state.clipNorm(flat));
       assertEquals(1, state.clipNorm(moves));
       state.updates = 2;
@@ -482,7 +514,7 @@ class PrivateTrainingTest {
       if (method instanceof TuningMethod.Full) {
         continue;
       }
-      TuningSpec tuning = new TuningSpec(method, 1e-2, 1, 0.1, GRID_BITS);
+      TuningSpec tuning = adamW(method);
       ExecutionSpec keeping = new ExecutionSpec(compute, 2, 80, 3, 8);
       List<double[]> trained = new ArrayList<>();
       for (boolean recompute : new boolean[] {false, true}) {
@@ -494,10 +526,58 @@ class PrivateTrainingTest {
     }
   }
 
+  @ParameterizedTest
+  @FieldSource("OPTIMIZERS")
+  @Tag("R11")
+  void everyOptimizerComesToTheSameBitsWithAnyWorkers(OptimizerSpec optimizer) throws IOException {
+    TuningSpec tuning = new TuningSpec(new TuningMethod.Full(), optimizer, GRID_BITS);
+    double[] expected = null;
+    for (ExecutionSpec execution :
+        List.of(execution(1, 64, 1), execution(2, 64, 64), execution(3, 400, 7))) {
+      double[] trained =
+          train(mechanism(1), tuning, examples(40), execution, () -> {}, update -> {});
+      expected = expected == null ? trained : expected;
+      assertArrayEquals(expected, trained, execution.toString());
+    }
+  }
+
+  /** What a limit of memory shares out otherwise, it does not change. */
+  @ParameterizedTest
+  @FieldSource("METHODS")
+  @Tag("R11")
+  void aLimitOfMemoryChangesNoBit(TuningMethod method) throws IOException {
+    RunSettings settings =
+        TinySetting.settings(RunSettings.Goal.of(8), 4, OptionalDouble.empty(), method);
+    ExecutionSpec wide = execution(3, 400, 8);
+    List<ExecutionSpec> chosen = new ArrayList<>();
+    try (ModelFolder model = ModelFolder.open(new TinySetting(folder).model())) {
+      RunPlan plan = RunPlan.of(settings, model.config());
+      long least = MemoryPlan.of(plan, model.config(), execution(1, 1, 1)).bytes();
+      long most = MemoryPlan.of(plan, model.config(), wide).bytes();
+      for (long limit : new long[] {most, (least + most) / 2, least}) {
+        chosen.add(MemoryPlan.fit(plan, model.config(), wide, limit));
+      }
+    }
+    assertEquals(3, chosen.stream().distinct().count(), chosen.toString());
+    double[] expected = null;
+    for (ExecutionSpec execution : chosen) {
+      double[] trained =
+          train(mechanism(1), adamW(method), examples(40), execution, () -> {}, update -> {});
+      expected = expected == null ? trained : expected;
+      assertArrayEquals(expected, trained, execution.toString());
+    }
+  }
+
   static Stream<Arguments> allMemoryOfAStepIsTakenBeforeTheFirstDraw() {
-    return METHODS.stream()
-        .flatMap(method ->
-            Stream.of(DType.F32, DType.BF16).map(compute -> Arguments.of(method, compute)));
+    return Stream.concat(
+        METHODS.stream()
+            .flatMap(method ->
+                Stream.of(DType.F32, DType.BF16)
+                    .map(compute -> Arguments.of(adamW(method), compute))),
+        OPTIMIZERS.stream()
+            .map(optimizer ->
+                Arguments.of(
+                    new TuningSpec(new TuningMethod.Full(), optimizer, GRID_BITS), DType.F32)));
   }
 
   /**
@@ -506,9 +586,8 @@ class PrivateTrainingTest {
    */
   @ParameterizedTest
   @MethodSource
-  void allMemoryOfAStepIsTakenBeforeTheFirstDraw(TuningMethod method, DType compute)
+  void allMemoryOfAStepIsTakenBeforeTheFirstDraw(TuningSpec tuning, DType compute)
       throws IOException {
-    TuningSpec tuning = new TuningSpec(method, 1e-2, 1, 0.1, GRID_BITS);
     MechanismSpec all = MechanismSpec.nonPrivate(NeighbouringRelation.ADD_REMOVE, 1, 2, 2, 3, 1e-3);
     List<Long> taken = new ArrayList<>();
     train(
@@ -676,7 +755,7 @@ class PrivateTrainingTest {
   @FieldSource("METHODS")
   @Tag("R20")
   void theUpdateFollowsFromTheNoisyIntegers(TuningMethod method) throws IOException {
-    TuningSpec tuning = new TuningSpec(method, 1e-2, 1, 0.1, GRID_BITS);
+    TuningSpec tuning = adamW(method);
     List<Update> updates = new ArrayList<>();
     double[] trained =
         train(rare(), tuning, examples(40), execution(1, 64, 1), () -> {}, updates::add);
@@ -700,7 +779,7 @@ class PrivateTrainingTest {
             .update(
                 sums,
                 0.5 / (1 << GRID_BITS) / 3,
-                TUNING.optimizer(step, 3),
+                (Optimizer.Adaptive) tuning.optimizer().at(step, 3),
                 step,
                 parameters,
                 first,
@@ -710,13 +789,68 @@ class PrivateTrainingTest {
     }
   }
 
+  static Stream<Arguments> anOptimizerSeesTheNoisySumAndNothingElse() {
+    return OPTIMIZERS.stream()
+        .flatMap(optimizer ->
+            Stream.of(LORA, new TuningMethod.Full())
+                .map(method -> Arguments.of(new TuningSpec(method, optimizer, GRID_BITS))));
+  }
+
+  /**
+   * Whatever an optimizer makes of a step, the integers it reads are the noisy ones, each time it
+   * reads them, and the parameters are what the float64 reference makes of those.
+   */
+  @ParameterizedTest
+  @MethodSource
+  @Tag("R20")
+  void anOptimizerSeesTheNoisySumAndNothingElse(TuningSpec tuning) throws IOException {
+    List<Update> calls = new ArrayList<>();
+    double[] trained =
+        train(rare(), tuning, examples(40), execution(1, 64, 1), () -> {}, calls::add);
+    int size = trained.length;
+    long[][] noise = new long[3][];
+    for (int step = 1; step <= 3; step++) {
+      noise[step - 1] = noise(rare(), step, size);
+    }
+    long[] read = calls.stream().flatMapToLong(call -> Arrays.stream(call.sums())).toArray();
+    int passes = tuning.optimizer().kind() == OptimizerKind.ADAFACTOR ? 3 : 1;
+    assertEquals(3 * passes * size, read.length, "all of it, once a pass");
+    for (int pass = 0; pass < 3 * passes; pass++) {
+      long[] of = Arrays.copyOfRange(read, pass * size, (pass + 1) * size);
+      assertArrayEquals(noise[pass / passes], of, "pass " + pass);
+    }
+    assertArrayEquals(referenceOf(tuning, noise), trained, 3e-6);
+  }
+
+  /** What the float64 kernels make of noise alone. */
+  private double[] referenceOf(TuningSpec tuning, long[][] noise) throws IOException {
+    try (ModelFolder model = ModelFolder.open(new TinySetting(folder).model());
+        Kernels kernels = new ReferenceKernels();
+        TunedDecoder tuned = begin(model, kernels, tuning.method());
+        Workers workers = new Workers(1, "test");
+        TensorArena arena = new TensorArena()) {
+      TrainingState state = new TrainingState(tuned, tuning.optimizer(), arena);
+      Tensor sums = arena.allocate(DType.I64, tuned.tuned().size());
+      for (int step = 1; step <= noise.length; step++) {
+        for (int i = 0; i < sums.size(); i++) {
+          sums.setLong(i, noise[step - 1][i]);
+        }
+        Optimizer.Settings settings = tuning.optimizer().at(step, noise.length);
+        double scale = 0.5 / (1 << GRID_BITS) / 3;
+        state.update(sums, 0, scale, settings);
+        state.end(workers, sums, scale, settings);
+      }
+      return values(tuned.tuned().parameters());
+    }
+  }
+
   @ParameterizedTest
   @FieldSource("METHODS")
   @Tag("R14")
   @Tag("R19")
   void aDrawIsItsRecordsClippedOneByOneAndTheNoise(TuningMethod method) throws IOException {
     // At a learning rate that vanishes every step meets the same weights.
-    TuningSpec still = new TuningSpec(method, 1e-60, 1, 0.1, GRID_BITS);
+    TuningSpec still = new TuningSpec(method, Optimizers.adamW(1e-60), GRID_BITS);
     MechanismSpec mechanism =
         MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1, 1, 15, 40, 4, 1e-3);
     List<Example> examples = examples(40);

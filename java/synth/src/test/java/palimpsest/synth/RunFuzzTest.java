@@ -8,11 +8,13 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
+import java.util.SplittableRandom;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
-import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.Role;
+import palimpsest.engine.model.TunedDecoder;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.weights.ModelFileException;
 import palimpsest.privacy.LedgerRecord;
@@ -102,8 +104,9 @@ class RunFuzzTest extends FuzzTests {
     Kernels kernels = new ReferenceKernels();
     TensorArena arena = new TensorArena();
     try (ModelFolder model = ModelFolder.open(new TinySetting(folder).model())) {
-      Adapter adapter = new Adapter(model.config(), 2, 4, Set.of(Role.QUERY), kernels, arena);
-      return new TrainingState(adapter, kernels, arena);
+      TuningMethod method = new TuningMethod.Lora(2, 4, Set.of(Role.QUERY));
+      TunedDecoder tuned = TunedDecoder.begin(model, kernels, 16, method, new SplittableRandom(1));
+      return new TrainingState(tuned, Optimizers.adamW(1e-3), arena);
     }
   }
 

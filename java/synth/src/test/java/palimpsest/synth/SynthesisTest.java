@@ -8,15 +8,18 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
+import java.util.SplittableRandom;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
@@ -26,9 +29,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import palimpsest.engine.kernel.Kernels;
-import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.AdapterFolder;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.TunedDecoder;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.Example;
 import palimpsest.engine.weights.AtomicFiles;
@@ -557,6 +561,28 @@ class SynthesisTest {
     assertEquals(2, updates(trainingState()), "the run began at the beginning");
   }
 
+  /** A mapped file's pages count as the process's memory, all of a model's while it is trained. */
+  @Test
+  void theBaseModelIsNotMappedWhileItIsTrained() {
+    List<String> mapped = new ArrayList<>();
+    SynthesisListener listener =
+        new SynthesisListener() {
+          @Override
+          public void begin(String phase, long steps) {}
+
+          @Override
+          public void done(long steps) {
+            try (Stream<String> maps = Files.lines(Path.of("/proc/self/maps"))) {
+              maps.filter(line -> line.contains(setting.model().toString())).forEach(mapped::add);
+            } catch (IOException e) {
+              throw new UncheckedIOException(e);
+            }
+          }
+        };
+    setting.run(new TuningMethod.Full(), 2, 2, false, listener);
+    assertEquals(List.of(), mapped);
+  }
+
   @Test
   void theTrainingStateOfAnotherRunIsRefused() throws IOException {
     assertThrows(Interruption.class, () -> setting.run(8, 9, 0, false, Interruption.after(2)));
@@ -581,9 +607,9 @@ class SynthesisTest {
     try (ModelFolder model = ModelFolder.open(setting.model());
         Kernels kernels = Synthesis.kernels(TinySetting.execution());
         TensorArena arena = new TensorArena()) {
-      Adapter adapter =
-          new Adapter(model.config(), 2, 4, Adapter.linearRoles(model.config()), kernels, arena);
-      TrainingState state = new TrainingState(adapter, kernels, arena);
+      TunedDecoder tuned =
+          TunedDecoder.begin(model, kernels, 64, TuningMethod.Lora.of(2), new SplittableRandom(1));
+      TrainingState state = new TrainingState(tuned, Optimizers.adamW(1e-3), arena);
       state.load(trainingState(), name, 2);
       assertEquals(2, state.updates);
       assertThrows(InputException.class, () -> state.load(trainingState(), name, 1));

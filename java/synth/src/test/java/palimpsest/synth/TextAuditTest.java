@@ -71,7 +71,7 @@ class TextAuditTest {
         TuningMethod.Lora.of(16),
         OptionalLong.of(32),
         OptionalInt.of(steps),
-        OptionalDouble.of(0.02),
+        OptimizerChoice.of(OptimizerKind.ADAMW, OptionalDouble.of(0.02)),
         OptionalDouble.empty());
   }
 

@@ -12,7 +12,7 @@ import palimpsest.engine.model.TuningMethod;
 
 class TuningSpecTest {
   private static TuningSpec on(Set<Role> targets) {
-    return new TuningSpec(new TuningMethod.Lora(8, 16, targets), 2e-3, 1, 0.1, 24);
+    return new TuningSpec(new TuningMethod.Lora(8, 16, targets), Optimizers.adamW(2e-3), 24);
   }
 
   /**
@@ -32,7 +32,8 @@ class TuningSpecTest {
   void adaptersOfATrainingRunAreSmall() {
     for (TuningMethod method :
         List.of(TuningMethod.Lora.of(257), new TuningMethod.Lora(8, 1e5, Set.of()))) {
-      assertThrows(IllegalArgumentException.class, () -> new TuningSpec(method, 2e-3, 1, 0.1, 24));
+      assertThrows(
+          IllegalArgumentException.class, () -> new TuningSpec(method, Optimizers.adamW(2e-3), 24));
     }
   }
 

@@ -100,6 +100,15 @@ public final class TinySetting {
 
   static RunSettings settings(
       RunSettings.Goal goal, int steps, OptionalDouble labelNoise, TuningMethod method) {
+    return settings(goal, steps, labelNoise, method, OptimizerChoice.none());
+  }
+
+  static RunSettings settings(
+      RunSettings.Goal goal,
+      int steps,
+      OptionalDouble labelNoise,
+      TuningMethod method,
+      OptimizerChoice optimizer) {
     return new RunSettings(
         goal,
         100,
@@ -110,7 +119,7 @@ public final class TinySetting {
         method,
         OptionalLong.of(10),
         OptionalInt.of(steps),
-        OptionalDouble.empty(),
+        optimizer,
         labelNoise);
   }
 

@@ -55,6 +55,7 @@ public final class ModelFolder implements AutoCloseable {
   private final DecoderConfig config;
   private final SafetensorsFolder weights;
   private final Map<Key, Slot> slots = new HashMap<>();
+  private boolean closed;
 
   private ModelFolder(Path path, DecoderConfig config, SafetensorsFolder weights) {
     this.path = path;
@@ -364,8 +365,15 @@ public final class ModelFolder implements AutoCloseable {
         });
   }
 
+  /**
+   * Lets go of the weights, whose pages count as this process's memory as long as they are mapped.
+   * All else can still be asked for; closing again does nothing.
+   */
   @Override
   public void close() {
-    weights.close();
+    if (!closed) {
+      closed = true;
+      weights.close();
+    }
   }
 }

@@ -1,7 +1,9 @@
 package palimpsest.engine.model;
 
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Set;
 import palimpsest.engine.tensor.TensorArena;
 
@@ -19,6 +21,11 @@ public sealed interface TuningMethod {
    * @throws IllegalArgumentException if a model of this configuration cannot be tuned this way
    */
   long parameterCount(DecoderConfig model);
+
+  /**
+   * The matrices and vectors that the parameters are, in the order of their flat vector, all of it.
+   */
+  List<ParameterBlock> blocks(DecoderConfig model);
 
   /** Virtual tokens that stand in front of everything the model reads. */
   default int promptTokens() {
@@ -78,6 +85,22 @@ public sealed interface TuningMethod {
     }
 
     @Override
+    public List<ParameterBlock> blocks(DecoderConfig model) {
+      List<ParameterBlock> blocks = new ArrayList<>();
+      long offset = 0;
+      for (int layer = 0; layer < model.layers(); layer++) {
+        for (Role role : targets(model)) {
+          long in = Adapter.inputWidth(model, role);
+          long out = Adapter.outputWidth(model, role);
+          blocks.add(new ParameterBlock(offset, rank, in, true));
+          blocks.add(new ParameterBlock(offset + rank * in, out, rank, true));
+          offset += rank * (in + out);
+        }
+      }
+      return blocks;
+    }
+
+    @Override
     public Adapter parameters(Decoder decoder, TensorArena arena) {
       return new Adapter(
           decoder.config(), rank, alpha, targets(decoder.config()), decoder.kernels(), arena);
@@ -113,6 +136,11 @@ public sealed interface TuningMethod {
     @Override
     public int promptTokens() {
       return tokens;
+    }
+
+    @Override
+    public List<ParameterBlock> blocks(DecoderConfig model) {
+      return List.of(new ParameterBlock(0, tokens, model.width(), true));
     }
 
     @Override
@@ -153,6 +181,20 @@ public sealed interface TuningMethod {
     }
 
     @Override
+    public List<ParameterBlock> blocks(DecoderConfig model) {
+      List<ParameterBlock> blocks = new ArrayList<>();
+      long offset = 0;
+      for (int layer = 0; layer < model.layers(); layer++) {
+        for (Role role : targets(model)) {
+          long out = Adapter.outputWidth(model, role);
+          blocks.add(new ParameterBlock(offset, 1, out, true));
+          offset += out;
+        }
+      }
+      return blocks;
+    }
+
+    @Override
     public BiasVectors parameters(Decoder decoder, TensorArena arena) {
       return new BiasVectors(decoder, targets, arena);
     }
@@ -188,6 +230,11 @@ public sealed interface TuningMethod {
     @Override
     public long parameterCount(DecoderConfig model) {
       return new WeightLayout(model, trained).size();
+    }
+
+    @Override
+    public List<ParameterBlock> blocks(DecoderConfig model) {
+      return new WeightLayout(model).blocks();
     }
 
     @Override

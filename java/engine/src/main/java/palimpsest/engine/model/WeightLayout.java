@@ -133,6 +133,16 @@ public final class WeightLayout {
     return offsets;
   }
 
+  /** All weights, matrix by matrix and vector by vector. */
+  List<ParameterBlock> blocks() {
+    List<ParameterBlock> blocks = new ArrayList<>();
+    matrices.forEach(matrix ->
+        blocks.add(new ParameterBlock(matrix.offset(), matrix.rows(), matrix.cols(), true)));
+    vectors.forEach(vector ->
+        blocks.add(new ParameterBlock(matrixSize + vector.offset(), 1, vector.size(), false)));
+    return blocks;
+  }
+
   public List<Matrix> matrices() {
     return List.copyOf(matrices);
   }

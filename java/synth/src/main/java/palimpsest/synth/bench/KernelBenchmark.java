@@ -30,6 +30,11 @@ public final class KernelBenchmark implements AutoCloseable {
   /** Trained parameters of SmolLM2 with adapters of rank 8 on all linear layers. */
   private static final long ADAPTER_SIZE = 2_442_240;
 
+  /** A matrix of SmolLM2's size that no cache holds with its moments. */
+  private static final int MATRIX_ROWS = 4096;
+
+  private static final int MATRIX_COLS = 576;
+
   /** Calls are repeated until a turn takes this long. */
   private static final double TURN_SECONDS = 0.02;
 
@@ -78,6 +83,12 @@ public final class KernelBenchmark implements AutoCloseable {
     }
     try (TensorArena arena = new TensorArena()) {
       measure(KernelCases.ofParameters(kernels, ADAPTER_SIZE, filter, arena), filter, measured);
+    }
+    try (TensorArena arena = new TensorArena()) {
+      measure(
+          KernelCases.ofUpdates(kernels, MATRIX_ROWS, MATRIX_COLS, filter, arena),
+          filter,
+          measured);
     }
     done.accept(SETS);
     return measured;

@@ -10,6 +10,7 @@ import palimpsest.engine.kernel.ClippedExamples;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.LinearWeights;
 import palimpsest.engine.kernel.LoraFactors;
+import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.kernel.Spans;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.tensor.DType;
@@ -426,5 +427,58 @@ final class KernelCases {
             28.0 * size,
             Roof.COPY,
             () -> kernels.clip().accumulate(gradient, 1, 1 << 20, sums)));
+  }
+
+  /** What optimizers do with a matrix of so many rows and columns, from sums of 32 bits. */
+  static List<KernelCase> ofUpdates(
+      Kernels kernels, long rows, long cols, String filter, TensorArena arena) {
+    String shape = " " + rows + " x " + cols;
+    String update = "optimizer update" + shape;
+    String sgd = "optimizer sgd_update" + shape;
+    String squares = "optimizer factored_accumulate" + shape;
+    String factored = "optimizer factored_update" + shape;
+    if (List.of(update, sgd, squares, factored).stream().noneMatch(name -> name.contains(filter))) {
+      return List.of();
+    }
+    long size = rows * cols;
+    SplittableRandom random = new SplittableRandom(7);
+    Tensor sums = arena.allocate(DType.I32, rows, cols);
+    for (long i = 0; i < size; i++) {
+      sums.set(i, Math.rint(1e5 * random.nextGaussian()));
+    }
+    Tensor parameters = arena.allocate(kernels.wide(), rows, cols);
+    Tensor first = arena.allocate(kernels.wide(), rows, cols);
+    Tensor second = arena.allocate(kernels.wide(), rows, cols);
+    Tensor rowFactors = arena.allocate(kernels.wide(), rows).fill(1);
+    Tensor colFactors = arena.allocate(kernels.wide(), cols).fill(1);
+    Tensor rowSums = arena.allocate(DType.F64, rows);
+    Tensor colSums = arena.allocate(DType.F64, cols);
+    Optimizer.AdamW adamW = new Optimizer.AdamW(1e-6, 0.9, 0.99, 1e-8, 0);
+    Optimizer.Sgd plain = new Optimizer.Sgd(1e-6, 0, 0);
+    Optimizer.Adafactor adafactor = Optimizer.Adafactor.of(1e-6);
+    Optimizer optimizer = kernels.optimizer();
+    return List.of(
+        new KernelCase(
+            update,
+            28.0 * size,
+            Roof.COPY,
+            () -> optimizer.update(sums, 1e-5, adamW, 1, parameters, first, second)),
+        new KernelCase(
+            sgd,
+            12.0 * size,
+            Roof.COPY,
+            () -> optimizer.sgdUpdate(sums, 1e-5, plain, parameters, null)),
+        new KernelCase(
+            squares,
+            4.0 * size,
+            Roof.COPY,
+            () -> optimizer.factoredAccumulate(sums, 1e-5, null, null, rowSums, colSums)),
+        new KernelCase(
+            factored,
+            12.0 * size,
+            Roof.COPY,
+            () ->
+                optimizer.factoredUpdate(
+                    sums, 1e-5, adafactor, rowFactors, colFactors, 1, parameters, null)));
   }
 }

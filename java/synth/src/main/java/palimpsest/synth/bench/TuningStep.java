@@ -16,6 +16,7 @@ import palimpsest.engine.train.BatchGradient;
 import palimpsest.engine.train.ClippedSum;
 import palimpsest.engine.train.Example;
 import palimpsest.engine.train.ExampleGradients;
+import palimpsest.engine.train.OptimizerState;
 import palimpsest.privacy.SecretKey;
 import palimpsest.synth.ExecutionSpec;
 import palimpsest.synth.NoisyUpdate;
@@ -29,6 +30,7 @@ public final class TuningStep implements AutoCloseable {
   /**
    * @param length T, tokens an example, all of which carry a loss
    * @param examples of a step
+   * @param optimizer what moves the parameters
    * @param groupRows the most tokens a worker takes through the model at a time, virtual ones of a
    *     soft prompt included
    * @param recompute computes activations again instead of keeping them
@@ -37,6 +39,7 @@ public final class TuningStep implements AutoCloseable {
       int length,
       int examples,
       TuningMethod method,
+      Optimizer.Settings optimizer,
       int workers,
       int groupRows,
       boolean recompute) {
@@ -56,7 +59,6 @@ public final class TuningStep implements AutoCloseable {
   private static final double CLIP_NORM = 1;
   private static final int GRID_BITS = 20;
   private static final double NOISE_MULTIPLIER = 1;
-  private static final Optimizer.AdamW ADAM = new Optimizer.AdamW(1e-4, 0.9, 0.99, 1e-8, 0);
 
   private final Shape shape;
   private final Decoder decoder;
@@ -66,8 +68,7 @@ public final class TuningStep implements AutoCloseable {
   private final Workers workers;
   private final NoisyUpdate release;
   private final Trainable tuned;
-  private final Tensor firstMoment;
-  private final Tensor secondMoment;
+  private final OptimizerState optimizer;
   private final List<ExampleGradients> gradients = new ArrayList<>();
   private final List<Example> batch;
   private BatchGradient clipped;
@@ -85,8 +86,8 @@ public final class TuningStep implements AutoCloseable {
     kernels = decoder.kernels();
     workers = new Workers(shape.workers, "palimpsest-step");
     release = new NoisyUpdate(kernels, workers, key);
-    firstMoment = arena.allocate(kernels.wide(), tuned.size());
-    secondMoment = arena.allocate(kernels.wide(), tuned.size());
+    optimizer =
+        OptimizerState.of(shape.optimizer, shape.method.blocks(decoder.config()), kernels, arena);
     int groupExamples = ExecutionSpec.defaults().groupExamples();
     for (int i = 0; i < shape.workers; i++) {
       gradients.add(
@@ -135,21 +136,14 @@ public final class TuningStep implements AutoCloseable {
   }
 
   private void update(Tensor sums, double sigma, double unit) {
+    double scale = unit / shape.examples;
     release.run(
         sums,
         sigma,
         step,
         (piece, first) ->
-            kernels
-                .optimizer()
-                .update(
-                    piece,
-                    unit / shape.examples,
-                    ADAM,
-                    step,
-                    tuned.parameters().part(first, piece.size()),
-                    firstMoment.part(first, piece.size()),
-                    secondMoment.part(first, piece.size())));
+            optimizer.update(piece, first, scale, shape.optimizer, step, tuned.parameters()));
+    optimizer.end(workers, sums, scale, shape.optimizer, step, tuned.parameters());
     tuned.pack();
   }
 
