@@ -139,7 +139,8 @@ final class BenchStepCommand extends BenchVerb {
     int longest = Math.max(1, length + tuning.promptTokens());
     int rows = Math.max(groupRows, longest);
     int examples = batch != null ? batch : GROUPS_A_WORKER * threads * (rows / longest);
-    return new TuningStep.Shape(length, examples, tuning, settings(tuning), threads, rows, recompute);
+    return new TuningStep.Shape(
+        length, examples, tuning, settings(tuning), threads, rows, recompute);
   }
 
   private Optimizer.Settings settings(TuningMethod tuning) {

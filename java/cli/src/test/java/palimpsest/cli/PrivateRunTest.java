@@ -361,7 +361,8 @@ class PrivateRunTest {
     words.add("--plan");
     CommandLineRun text = run("train", sound(words.toArray(String[]::new)));
     assertEquals(ExitCode.DONE, text.exitCode(), text.err());
-    assertTrue(text.out().contains("weights named !*.up_proj.*,*.mlp.*, exact norms, 6,144"), text.out());
+    assertTrue(
+        text.out().contains("weights named !*.up_proj.*,*.mlp.*, exact norms, 6,144"), text.out());
     words.add("--json");
     JsonNode planned =
         new ObjectMapper().readTree(run("train", sound(words.toArray(String[]::new))).out());

@@ -262,8 +262,7 @@ class PrivateTrainingTest {
     List<double[]> trained = new ArrayList<>();
     for (ExecutionSpec execution : List.of(execution(1, 64, 1), execution(2, 200, 7))) {
       MechanismSpec mechanism = mechanism(1).withClipRule(rule);
-      trained.add(
-          train(mechanism, adamW(method), examples(40), execution, () -> {}, update -> {}));
+      trained.add(train(mechanism, adamW(method), examples(40), execution, () -> {}, update -> {}));
       assertArrayEquals(trained.getFirst(), trained.getLast(), execution.toString());
     }
   }
@@ -425,8 +424,7 @@ class PrivateTrainingTest {
   void aRunThatGoesOnComesToTheSameBits(TuningMethod method, ClipRule rule) throws IOException {
     MechanismSpec mechanism = mechanism(1).withClipRule(rule);
     double[] whole =
-        train(
-            mechanism, adamW(method), examples(40), execution(2, 200, 8), () -> {}, update -> {});
+        train(mechanism, adamW(method), examples(40), execution(2, 200, 8), () -> {}, update -> {});
     Path checkpoint = folder.resolve("checkpoint-" + System.nanoTime());
     part(mechanism, method, checkpoint, 1, 2);
     assertArrayEquals(whole, part(mechanism, method, checkpoint, 3, 4));

@@ -22,12 +22,12 @@ import org.junit.jupiter.params.provider.MethodSource;
 import palimpsest.engine.kernel.ClippedExamples;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
-import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.model.AllWeights;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.Norms;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.model.WeightLayout;
 import palimpsest.engine.parallel.Workers;
 import palimpsest.engine.tensor.TensorArena;
@@ -70,7 +70,12 @@ class NormSketchTest {
 
     WeightGradients gradients(Norms norms, int rows, int count, TensorArena holder) {
       WeightGradients gradients =
-          new WeightGradients(decoder, new AllWeights(decoder, new TuningMethod.Full(norms), holder), rows, count, holder);
+          new WeightGradients(
+              decoder,
+              new AllWeights(decoder, new TuningMethod.Full(norms), holder),
+              rows,
+              count,
+              holder);
       gradients.poison();
       return gradients;
     }

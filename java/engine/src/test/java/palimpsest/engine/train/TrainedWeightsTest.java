@@ -296,7 +296,8 @@ class TrainedWeightsTest {
       for (int workers : new int[] {1, 3}) {
         try (TensorArena arena = new TensorArena();
             Workers threads = new Workers(workers, "test")) {
-          AllWeights weights = new AllWeights(setting.decoder, new TuningMethod.Full(trained), arena);
+          AllWeights weights =
+              new AllWeights(setting.decoder, new TuningMethod.Full(trained), arena);
           List<ExampleGradients> buffers = new ArrayList<>();
           for (int i = 0; i < workers; i++) {
             buffers.add(ExampleGradients.of(setting.decoder, weights, 70, 2, arena));
@@ -347,7 +348,8 @@ class TrainedWeightsTest {
     try (ModelFolder folder = TinyModels.write(config, temporary.resolve("model"));
         Decoder decoder = new Decoder(folder, kernels, true, 32);
         TensorArena arena = new TensorArena()) {
-      AllWeights weights = new AllWeights(decoder, new TuningMethod.Full(new TensorPatterns(patterns)), arena);
+      AllWeights weights =
+          new AllWeights(decoder, new TuningMethod.Full(new TensorPatterns(patterns)), arena);
       weights.initialize(folder, new SplittableRandom(1));
       WeightGradients gradients = new WeightGradients(decoder, weights, 16, 1, arena);
       gradients.poison();

@@ -18,12 +18,12 @@ import palimpsest.engine.kernel.ClippedExamples;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
-import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.model.AllWeights;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.Stories260K;
 import palimpsest.engine.model.TensorPatterns;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.model.WeightLayout;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
@@ -65,7 +65,11 @@ class WeightOracleTest {
         Decoder decoder = new Decoder(folder, kernels, true, 128)) {
       WeightGradients gradients =
           new WeightGradients(
-              decoder, new AllWeights(decoder, new TuningMethod.Full(trained), arena), rows, examples.size(), arena);
+              decoder,
+              new AllWeights(decoder, new TuningMethod.Full(trained), arena),
+              rows,
+              examples.size(),
+              arena);
       for (int i : examples) {
         JsonNode example = oracle.get("examples").get(i);
         int[] ids = Oracle.ints(example.get("ids"));
