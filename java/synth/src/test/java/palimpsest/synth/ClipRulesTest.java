@@ -1,6 +1,8 @@
 package palimpsest.synth;
 
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -23,11 +25,13 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.FieldSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.TuningMethod;
 import palimpsest.privacy.ClipRule;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.LedgerRecord;
 import palimpsest.privacy.MechanismSpec;
+import palimpsest.privacy.NeighbouringRelation;
 import palimpsest.synth.bench.RandomModel;
 import palimpsest.synth.text.InputException;
 
@@ -95,6 +99,42 @@ class ClipRulesTest {
     AdapterCard card =
         AdapterCard.read(setting.out().resolve(Synthesis.tunedFolder(method))).orElseThrow();
     assertTrue(card.statement().contains("Clip rule: " + mechanism.clipRule().words()));
+  }
+
+  /** What the attack finds is {@code TextAuditTest}'s business: here it must run and not refute. */
+  @ParameterizedTest
+  @FieldSource("RULES")
+  void theWholeJobCanBeAttacked(ClipRule rule) throws IOException {
+    TinySetting setting = new TinySetting(folder);
+    try (ModelFolder model = ModelFolder.open(setting.model())) {
+      TextAudit.Result found =
+          new TextAudit(
+                  model,
+                  setting.source(),
+                  TinySetting.PROMPT,
+                  settings(TuningMethod.Lora.of(2), rule),
+                  new SamplingSettings(20, 1, 0, 1, 0, false, 1),
+                  TinySetting.execution(),
+                  new TextAudit.Attack(50, 1, 0.05))
+              .run(folder, SynthesisListener.silent());
+      assertFalse(found.refutesTheClaim(), found.toString());
+      assertEquals(rule.id(), found.mechanism().clipRule().id());
+    }
+  }
+
+  /** The attack on a step knows one rule's sums, and must not speak of others. */
+  @ParameterizedTest
+  @FieldSource("RULES")
+  void anAttackOnAStepIsOfFlatClipping(ClipRule rule) {
+    ClipRule settled = rule instanceof ClipRule.Quantile counts ? counts.settled(9) : rule;
+    MechanismSpec claim =
+        MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1, 1, 10, 100, 5, 1e-5)
+            .withClipRule(settled);
+    if (rule instanceof ClipRule.Flat) {
+      assertDoesNotThrow(() -> new GradientAudit(claim));
+    } else {
+      assertThrows(IllegalArgumentException.class, () -> new GradientAudit(claim));
+    }
   }
 
   @ParameterizedTest
