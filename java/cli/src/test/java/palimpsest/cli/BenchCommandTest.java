@@ -84,6 +84,23 @@ class BenchCommandTest {
   }
 
   @ParameterizedTest
+  @CsvSource({
+    "--method full,adafactor private",
+    "--method full --optimizer sgd,sgd private",
+    "--method full --optimizer adamw,batch 4 private",
+    "--optimizer adam,adam private"
+  })
+  void aStepOfEveryOptimizer(String options, String named) throws IOException {
+    Path model = temp.resolve("model");
+    RandomModel.write(TinyConfigs.llama(), model, 1);
+    List<String> words = new ArrayList<>(List.of("bench", "step", "--json", "--rounds", "3"));
+    words.addAll(List.of("--model", model.toString(), "--length", "6", "--batch", "4"));
+    words.addAll(List.of(options.split(" ")));
+    JsonNode rows = measurements(CommandLineRun.of(words.toArray(String[]::new)));
+    assertTrue(rows.get(0).get("workload").textValue().endsWith(named), rows.toString());
+  }
+
+  @ParameterizedTest
   @CsvSource({"private", "non-private"})
   void oneKindOfStepAlone(String kind) throws IOException {
     Path model = temp.resolve("alone");
@@ -143,6 +160,7 @@ class BenchCommandTest {
           {"bench", "step", "--length", "0", "length"},
           {"bench", "step", "--method", "magic", "method"},
           {"bench", "step", "--only", "sums", "only"},
+          {"bench", "step", "--optimizer", "magic", "optimizer"},
           {"bench", "step", "--model", "no-such-model", "no model"},
           {"bench", "noise", "--rounds", "2", "rounds"},
         }) {

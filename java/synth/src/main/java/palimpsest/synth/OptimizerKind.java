@@ -1,6 +1,7 @@
 package palimpsest.synth;
 
 import java.util.Locale;
+import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.model.TuningMethod;
 
 /** The optimizers that parameters can be trained by. */
@@ -29,6 +30,16 @@ public enum OptimizerKind {
    */
   public static OptimizerKind standard(TuningMethod method) {
     return method instanceof TuningMethod.Full ? ADAFACTOR : ADAMW;
+  }
+
+  /** Whose settings these are. */
+  public static OptimizerKind of(Optimizer.Settings settings) {
+    return switch (settings) {
+      case Optimizer.Sgd _ -> SGD;
+      case Optimizer.Adam _ -> ADAM;
+      case Optimizer.AdamW _ -> ADAMW;
+      case Optimizer.Adafactor _ -> ADAFACTOR;
+    };
   }
 
   /** One word, as written in files and on the command line. */

@@ -40,12 +40,7 @@ public record OptimizerSpec(
 
   /** Which optimizer. */
   public OptimizerKind kind() {
-    return switch (settings) {
-      case Optimizer.Sgd _ -> OptimizerKind.SGD;
-      case Optimizer.Adam _ -> OptimizerKind.ADAM;
-      case Optimizer.AdamW _ -> OptimizerKind.ADAMW;
-      case Optimizer.Adafactor _ -> OptimizerKind.ADAFACTOR;
-    };
+    return OptimizerKind.of(settings);
   }
 
   /** Peak of the schedule. */

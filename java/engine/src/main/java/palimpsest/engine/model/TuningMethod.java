@@ -234,7 +234,7 @@ public sealed interface TuningMethod {
 
     @Override
     public List<ParameterBlock> blocks(DecoderConfig model) {
-      return new WeightLayout(model).blocks();
+      return new WeightLayout(model, trained).blocks();
     }
 
     @Override

@@ -4,10 +4,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.IntConsumer;
+import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.model.Norms;
 import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.model.TuningMethod;
+import palimpsest.synth.OptimizerKind;
 
 /** A private training step against the same step without privacy, and against the machine. */
 public final class StepBenchmark {
@@ -65,7 +67,7 @@ public final class StepBenchmark {
                   model,
                   shape.length(),
                   shape.examples(),
-                  shape.recompute() ? " recomputed" : "");
+                  optimizer(shape.optimizer()) + (shape.recompute() ? " recomputed" : ""));
       List<Measurement> measured = new ArrayList<>();
       for (int i = 0; i < kinds.size(); i++) {
         int yardstick = kinds.get(i) == Kind.PRIVATE ? kinds.indexOf(Kind.NON_PRIVATE) : -1;
@@ -82,6 +84,12 @@ public final class StepBenchmark {
       case TuningMethod.Full full when full.norms() == Norms.SKETCHED -> full.id() + " sketched";
       default -> method.id();
     };
+  }
+
+  /** Rows of results that name none are AdamW's. */
+  private static String optimizer(Optimizer.Settings settings) {
+    OptimizerKind kind = OptimizerKind.of(settings);
+    return kind == OptimizerKind.ADAMW ? "" : " " + kind.id();
   }
 
   private static Measurement measured(
