@@ -541,6 +541,10 @@ class PrivateRunTest {
     JsonNode planned = new ObjectMapper().readTree(plan.out());
     assertEquals("prompt", planned.get("method").asText());
     assertEquals(5 * 32, planned.get("parameters").asInt());
+    words.add("--recompute");
+    JsonNode again =
+        new ObjectMapper().readTree(CommandLineRun.of(words.toArray(String[]::new)).out());
+    assertTrue(again.get("memoryBytes").asLong() < planned.get("memoryBytes").asLong());
     words.remove("--json");
     words.addAll(List.of("--rank", "4"));
     CommandLineRun refused = CommandLineRun.of(words.toArray(String[]::new));
