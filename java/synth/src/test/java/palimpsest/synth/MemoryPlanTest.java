@@ -74,8 +74,9 @@ class MemoryPlanTest {
       assertEquals(2L * maxTokens * 29 * besides, keeping.gradients() - recomputing.gradients());
       assertEquals(keeping.weights(), recomputing.weights());
       assertEquals(keeping.training(), recomputing.training());
+      assertEquals(keeping.sampling(), recomputing.sampling());
+      assertTrue(recomputing.gradients() < 0.4 * keeping.gradients(), recomputing.toString());
     }
-    assertTrue(plan(2048, 2, true).bytes() < 0.6 * plan(2048, 2).bytes());
   }
 
   @Test

@@ -63,7 +63,7 @@ public final class AllWeights extends Trainable {
   /**
    * The base model's weights.
    *
-   * @param base must stay open until {@link #write} where some of its weights stay frozen
+   * @param base must stay open until {@link #write} if it is {@linkplain #readsBaseAgain read again}
    */
   @Override
   public void initialize(ModelFolder base, RandomGenerator random) {
@@ -80,6 +80,11 @@ public final class AllWeights extends Trainable {
     pack();
     this.base = true;
     source = base;
+  }
+
+  @Override
+  public boolean readsBaseAgain() {
+    return !method.trained().isAll();
   }
 
   /** Whether they still are the base model's. */
