@@ -28,8 +28,8 @@ final class MethodOptions {
       defaultValue = "lora",
       paramLabel = "METHOD",
       description =
-          "What is trained: lora (adapters, the default), prompt (a soft prompt), bias (bias vectors) or full (all"
-              + " weights); see docs/methods.md.")
+          "What is trained: lora (adapters, the default), prompt (a soft prompt), bias (bias vectors) or full (the"
+              + " model's own weights, all or those that --train names); see docs/methods.md.")
   private Method method;
 
   @Option(

@@ -132,7 +132,8 @@ final class TrainingOptions {
       names = "--memory",
       paramLabel = "GIB",
       description =
-          "Gibibytes that the run may take: fewer threads, tokens and records at a time if need be. Speed only.")
+          "Gibibytes that the run may take, the text of the records not counted: fewer threads, tokens and records at a"
+              + " time if need be. Speed only.")
   private Double memory;
 
   /** The run's settings; reads the file's length only under the waiver. */

@@ -313,7 +313,7 @@ class PrivateRunTest {
     "--clip-rule flat,flat: ",
     "--clip-rule per-layer,per layer: ",
     "--clip-rule automatic --clip-gamma 0.5,(norm + 0.5)",
-    "--clip-rule quantile --clip-quantile 0.75 --clip-count-noise 30,the 0.75 quantile of norms by a count at"
+    "--clip-rule quantile --clip-quantile 0.75 --clip-count-noise 30,the 0.75 quantile of norms at a rate of 0.2 by a count at"
         + " each step; the count has noise of 30.0 records and is charged"
   })
   void theClipRuleIsAFlag(String options, String words) throws IOException {
@@ -408,7 +408,8 @@ class PrivateRunTest {
   @CsvSource({
     "sgd,--optimizer sgd --learning-rate 0.5 --momentum 0.9 --schedule constant",
     "adam,--optimizer adam --weight-decay 0.1 --schedule cosine --warmup 0",
-    "adafactor,--method full --warmup 1"
+    "adafactor,--method full --warmup 1",
+    "adafactor,--method full --norms sketched --train *norm*"
   })
   void theOptimizerIsAFlag(String optimizer, String options) throws IOException {
     JsonNode standard = new ObjectMapper().readTree(run("train", sound("--plan", "--json")).out());

@@ -162,7 +162,9 @@ public sealed interface ClipRule {
               : "no noise";
       return "quantile: the whole of a record's gradient is held to the bound C, which follows the "
           + quantile
-          + " quantile of norms by a count at each step; the count has "
+          + " quantile of norms at a rate of "
+          + rate
+          + " by a count at each step; the count has "
           + noise;
     }
   }

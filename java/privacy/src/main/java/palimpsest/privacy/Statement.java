@@ -188,7 +188,7 @@ public record Statement(
         "Noise: Gaussian, rounded to the grid exactly, "
             + plain(spec.sumNoiseMultiplier())
             + " times the bound"
-            + (moves
+            + (moves && !spec.nonPrivate()
                 ? ", which with the count costs what "
                     + plain(spec.noiseMultiplier())
                     + " alone does"

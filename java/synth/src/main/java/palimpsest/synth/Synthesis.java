@@ -313,10 +313,8 @@ public final class Synthesis {
           Kernels kernels = kernels(execution);
           TunedDecoder model = begin(plan, folder, kernels);
           TensorArena arena = new TensorArena()) {
-        if (!model.tuned().readsBaseAgain()) {
-          // Its values are taken; mapped, the file's pages would be memory of this process.
-          folder.close();
-        }
+        // Its values are taken; mapped, the file's pages would be memory of this process.
+        folder.close();
         TrainingState state = new TrainingState(model, plan.tuning().optimizer(), arena);
         try (data) {
           train(ledger, runState, data, model, state, listener);

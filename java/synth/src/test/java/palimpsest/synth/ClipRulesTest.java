@@ -215,6 +215,7 @@ class ClipRulesTest {
     Synthesis.Outcome outcome =
         new TinySetting(folder).run(settings, 0, false, SynthesisListener.silent());
     assertTrue(outcome.statement().text().contains("the count has no noise"));
+    assertFalse(outcome.statement().text().contains("costs what"), outcome.statement().text());
     assertTrue(outcome.statement().text().startsWith("NON-PRIVATE"));
   }
 }

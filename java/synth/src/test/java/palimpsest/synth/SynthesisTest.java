@@ -28,9 +28,12 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.model.AdapterFolder;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.TensorPatterns;
 import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.TensorArena;
@@ -562,8 +565,9 @@ class SynthesisTest {
   }
 
   /** A mapped file's pages count as the process's memory, all of a model's while it is trained. */
-  @Test
-  void theBaseModelIsNotMappedWhileItIsTrained() {
+  @ParameterizedTest
+  @ValueSource(strings = {"*", "*.mlp.*"})
+  void theBaseModelIsNotMappedWhileItIsTrained(String trained) {
     List<String> mapped = new ArrayList<>();
     SynthesisListener listener =
         new SynthesisListener() {
@@ -579,7 +583,8 @@ class SynthesisTest {
             }
           }
         };
-    setting.run(new TuningMethod.Full(), 2, 2, false, listener);
+    TuningMethod method = new TuningMethod.Full(new TensorPatterns(List.of(trained)));
+    setting.run(method, 2, 2, false, listener);
     assertEquals(List.of(), mapped);
   }
 

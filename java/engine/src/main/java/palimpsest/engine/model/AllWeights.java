@@ -6,6 +6,7 @@ import java.util.random.RandomGenerator;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
+import palimpsest.engine.weights.ModelFileException;
 
 /**
  * A model's own weights, all or some: full fine-tuning. The values that are trained are wide; the
@@ -18,8 +19,25 @@ public final class AllWeights extends Trainable {
   private final TuningMethod.Full method;
   private boolean base;
 
-  /** Where frozen weights are read again when the model is written; null before the start. */
-  private ModelFolder source;
+  /** Where weights that stay frozen are read again when the model is written. */
+  private Optional<Source> frozen = Optional.empty();
+
+  /**
+   * A model folder, which may have changed since.
+   *
+   * @param digest of its weights as they were
+   */
+  private record Source(Path path, String digest) {
+    ModelFolder open() {
+      ModelFolder folder = ModelFolder.open(path);
+      if (!folder.digest().equals(digest)) {
+        folder.close();
+        throw new ModelFileException(
+            path + ": these are not the weights that training started from; put them back");
+      }
+      return folder;
+    }
+  }
 
   /**
    * All weights, with exact norms.
@@ -63,7 +81,7 @@ public final class AllWeights extends Trainable {
   /**
    * The base model's weights.
    *
-   * @param base must stay open until {@link #write} if it is {@linkplain #readsBaseAgain read again}
+   * @param base may be closed afterwards; what stays frozen is read again when the model is written
    */
   @Override
   public void initialize(ModelFolder base, RandomGenerator random) {
@@ -79,12 +97,9 @@ public final class AllWeights extends Trainable {
     }
     pack();
     this.base = true;
-    source = base;
-  }
-
-  @Override
-  public boolean readsBaseAgain() {
-    return !method.trained().isAll();
+    if (layout.size() < new WeightLayout(decoder.config()).size()) {
+      frozen = Optional.of(new Source(base.path(), base.digest()));
+    }
   }
 
   /** Whether they still are the base model's. */
@@ -98,10 +113,14 @@ public final class AllWeights extends Trainable {
    *
    * @param path must not exist yet
    * @param tokenizer a tokenizer.json to go with it, if there is one
+   * @throws ModelFileException if weights are frozen and the base model's files are no longer what
+   *     training started from; nothing is written then
    */
   void write(Path path, Optional<Path> tokenizer) {
     DType matrices = decoder.kernels().compute() == DType.BF16 ? DType.BF16 : DType.F32;
-    ModelFolder.write(path, decoder.config(), layout, parameters(), source, matrices, tokenizer);
+    try (ModelFolder source = frozen.map(Source::open).orElse(null)) {
+      ModelFolder.write(path, decoder.config(), layout, parameters(), source, matrices, tokenizer);
+    }
   }
 
   @Override

@@ -57,11 +57,6 @@ public abstract sealed class Trainable permits Adapter, SoftPrompt, BiasVectors,
     return true;
   }
 
-  /** Whether the base model must stay open until they are written: for weights that stay frozen. */
-  public boolean readsBaseAgain() {
-    return false;
-  }
-
   /** Width of the low-rank products that a pass keeps for each linear layer; 0 for none. */
   public int rank() {
     return 0;

@@ -93,7 +93,8 @@ public abstract sealed class ClippedSum permits VectorSum, ProductSum {
    * finite NaN, which drops the example or group.
    */
   final double factor(double normSquared) {
-    double norm = Math.sqrt(normSquared);
+    // Of differences of products, so it may come out a little below 0; NaN stays.
+    double norm = Math.sqrt(Math.max(0, normSquared));
     double bound = clipNorm * ((double) groupBound / (1L << gridBits));
     double share = norm * 0 == 0 ? clipping.share(norm, bound) : Double.NaN;
     return share * (1 - MARGIN) * ((1L << gridBits) / clipNorm);
@@ -145,7 +146,7 @@ public abstract sealed class ClippedSum permits VectorSum, ProductSum {
 
   /** Counts an example by the float norm of its whole gradient. */
   final synchronized void countNorm(double normSquared) {
-    balance += Math.sqrt(normSquared) <= clipNorm ? 1 : -1;
+    balance += Math.sqrt(Math.max(0, normSquared)) <= clipNorm ? 1 : -1;
   }
 
   /** Adds what a worker counted. */

@@ -51,18 +51,18 @@ final class NormSketch {
   private long drawn = -1;
 
   /**
-   * @param layout of all weights
+   * @param layout of the trained weights; where none of them is a matrix there is nothing to draw
+   * @param tied whether the output layer is the embedding: one of its own adds nothing to it
    * @param arena holds the vectors
    */
-  NormSketch(WeightLayout layout, Kernels kernels, TensorArena arena) {
+  NormSketch(WeightLayout layout, boolean tied, Kernels kernels, TensorArena arena) {
     this.kernels = kernels;
-    boolean tied = layout.matrix(Role.HEAD, 0) == null;
     matrices =
         layout.matrices().stream()
             .filter(matrix ->
                 matrix.role() != Role.POSITIONS && (tied || matrix.role() != Role.EMBEDDING))
             .toList();
-    long longest = matrices.stream().mapToLong(NormSketch::side).max().orElseThrow();
+    long longest = matrices.stream().mapToLong(NormSketch::side).max().orElse(1);
     signs = arena.allocate(kernels.wide(), VECTORS * longest);
     for (WeightLayout.Matrix matrix : matrices) {
       vectors.put(matrix, kernels.linear().pack(signsOf(matrix), null, false, arena));

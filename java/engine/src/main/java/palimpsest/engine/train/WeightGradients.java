@@ -109,7 +109,10 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
     for (int row = 0; row < maxRows; row++) {
       counting.set(row, row);
     }
-    sketch = weights.norms() == Norms.SKETCHED ? new NormSketch(layout, kernels, arena) : null;
+    sketch =
+        weights.norms() == Norms.SKETCHED
+            ? new NormSketch(layout, config.tiedHead(), kernels, arena)
+            : null;
     workspace =
         arena.allocate(
             kernels.wide(), workspaceSize(layout, kernels, weights.norms(), maxRows, maxExamples));
@@ -128,7 +131,7 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
       new Activations(
           config, kernels, maxRows, maxRows, 0, Activations.Purpose.BOOK_KEEPING, arena);
       if (method.norms() == Norms.SKETCHED) {
-        new NormSketch(layout, kernels, arena);
+        new NormSketch(layout, config.tiedHead(), kernels, arena);
       }
       long numbers =
           maxExamples * layout.vectorsSize()
@@ -179,12 +182,12 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
 
   @Override
   public void accumulate(ClippedSum sum) {
-    if (!(sum instanceof ProductSum products)) {
+    if (!(sum instanceof ProductSum verified)) {
       throw new IllegalArgumentException("this sum takes vectors, not products");
     }
-    clipped = Optional.of(products);
+    clipped = Optional.of(verified);
     compute();
-    products.add(products(), norms.clone(), examples);
+    verified.add(products(), norms.clone(), examples);
   }
 
   @Override

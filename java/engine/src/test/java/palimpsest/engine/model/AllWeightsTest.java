@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -24,6 +25,7 @@ import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.weights.ModelFileException;
+import palimpsest.engine.weights.SafetensorsFolder;
 import palimpsest.testing.TinyModels;
 
 /** A model whose own weights are trained. */
@@ -167,17 +169,29 @@ class AllWeightsTest {
 
   /** Rather no model than one whose frozen weights are of unknown origin. */
   @Test
-  void frozenWeightsAreNotMadeUpOfAClosedModel() {
+  void frozenWeightsAreThoseThatTrainingStartedFrom() throws IOException {
     TuningMethod method = new TuningMethod.Full(new TensorPatterns(List.of("*norm*")));
     Path saved = temporary.resolve("saved");
+    Path model = temporary.resolve("model");
     try (Kernels kernels = new ReferenceKernels()) {
       TunedDecoder begun;
-      try (ModelFolder folder = TinyModels.write(TinyModels.llama(), temporary.resolve("model"))) {
+      try (ModelFolder folder = TinyModels.write(TinyModels.llama(), model)) {
         begun = TunedDecoder.begin(folder, kernels, 16, method, new SplittableRandom(1));
       }
-      assertThrows(IllegalStateException.class, () -> begun.write(saved, "tiny"));
-      assertFalse(Files.exists(saved));
-      begun.close();
+      try (begun) {
+        Path file = model.resolve(SafetensorsFolder.SINGLE);
+        byte[] before = Files.readAllBytes(file);
+        byte[] after = before.clone();
+        after[after.length - 1] ^= 1;
+        Files.write(file, after);
+        ModelFileException refused =
+            assertThrows(ModelFileException.class, () -> begun.write(saved, "tiny"));
+        assertTrue(refused.getMessage().contains("put them back"), refused.getMessage());
+        assertFalse(Files.exists(saved));
+        Files.write(file, before);
+        begun.write(saved, "tiny");
+      }
+      ModelFolder.open(saved).close();
     }
   }
 

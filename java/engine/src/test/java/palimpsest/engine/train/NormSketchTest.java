@@ -27,6 +27,7 @@ import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.Norms;
+import palimpsest.engine.model.TensorPatterns;
 import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.model.WeightLayout;
 import palimpsest.engine.parallel.Workers;
@@ -309,12 +310,31 @@ class NormSketchTest {
     assertEquals(0x6e789e6aa1b965f4L, NormSketch.word(0, 0, 1));
   }
 
+  /** An embedding that no output layer shares has its exact norm, whatever else is trained. */
+  @Test
+  void whatIsNotSketchedHasNoVectors() {
+    Kernels kernels = new ReferenceKernels();
+    for (boolean tied : new boolean[] {true, false}) {
+      for (String pattern : List.of("*norm*", "model.embed_tokens.*")) {
+        try (TensorArena arena = new TensorArena()) {
+          WeightLayout layout =
+              new WeightLayout(
+                  tied ? TinyModels.llama() : TinyModels.untied(),
+                  new TensorPatterns(List.of(pattern)));
+          new NormSketch(layout, tied, kernels, arena).draw(1);
+          boolean none = !tied || pattern.equals("*norm*");
+          assertEquals(none, arena.bytes() <= 8L * NormSketch.VECTORS, pattern + arena.bytes());
+        }
+      }
+    }
+  }
+
   @Test
   void vectorsAreDrawnBeforeASketch() {
     Kernels kernels = new ReferenceKernels();
     try (TensorArena arena = new TensorArena()) {
       WeightLayout layout = new WeightLayout(TinyModels.llama());
-      NormSketch sketch = new NormSketch(layout, kernels, arena);
+      NormSketch sketch = new NormSketch(layout, true, kernels, arena);
       WeightLayout.Matrix matrix = layout.matrices().getFirst();
       assertThrows(
           IllegalStateException.class,
