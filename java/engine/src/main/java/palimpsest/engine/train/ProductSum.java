@@ -3,7 +3,6 @@ package palimpsest.engine.train;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.stream.IntStream;
 import palimpsest.engine.kernel.Clip;
 import palimpsest.engine.kernel.ClippedExamples;
 import palimpsest.engine.model.WeightLayout;
@@ -112,7 +111,8 @@ final class ProductSum extends ClippedSum {
     begin();
     for (int group = 0; group < groups(); group++) {
       addGroup(
-          products(products, group),
+          group,
+          products,
           Arrays.copyOfRange(normsSquared, group * count, (group + 1) * count),
           examples);
     }
@@ -126,21 +126,14 @@ final class ProductSum extends ClippedSum {
     end();
   }
 
-  /** Those of a group; null where another's stands. */
-  private List<GradientProduct> products(List<GradientProduct> all, int group) {
-    return IntStream.range(0, groups.length)
-        .mapToObj(part -> groups[part] == group ? all.get(part) : null)
-        .toList();
-  }
-
   private void addGroup(
-      List<GradientProduct> products, double[] normsSquared, ClippedExamples examples) {
+      int group, List<GradientProduct> products, double[] normsSquared, ClippedExamples examples) {
     double[] factors = new double[normsSquared.length];
     for (int e = 0; e < factors.length; e++) {
       factors[e] = factor(normsSquared[e]);
       examples.set(e, factors[e], ClippedExamples.WHOLE);
     }
-    enter(products, examples);
+    enter(group, products, examples);
     long[] shares = new long[factors.length];
     boolean all = true;
     for (int e = 0; e < factors.length; e++) {
@@ -148,7 +141,7 @@ final class ProductSum extends ClippedSum {
       all &= shares[e] == ClippedExamples.WHOLE;
     }
     if (!all) {
-      repair(products, factors, shares, examples);
+      repair(group, products, factors, shares, examples);
     }
   }
 
@@ -181,25 +174,29 @@ final class ProductSum extends ClippedSum {
 
   /** Takes out what may not stay whole, and puts in the share that may. */
   private void repair(
-      List<GradientProduct> products, double[] factors, long[] shares, ClippedExamples examples) {
+      int group,
+      List<GradientProduct> products,
+      double[] factors,
+      long[] shares,
+      ClippedExamples examples) {
     for (boolean out : new boolean[] {true, false}) {
       for (int e = 0; e < factors.length; e++) {
         boolean concerned = shares[e] != ClippedExamples.WHOLE;
         examples.set(e, factors[e], !concerned ? 0 : out ? -ClippedExamples.WHOLE : shares[e]);
       }
-      enter(products, examples);
+      enter(group, products, examples);
     }
   }
 
-  private void enter(List<GradientProduct> products, ClippedExamples examples) {
+  /** Lets the parts of a group enter. */
+  private void enter(int group, List<GradientProduct> products, ClippedExamples examples) {
     for (int i = 0; i < locks.length; i++) {
-      GradientProduct product = products.get(i);
-      if (product == null) {
-        continue;
-      }
-      Tensor part = product.of(sums);
-      synchronized (locks[i]) {
-        product.accumulate().into(examples, part);
+      if (groups[i] == group) {
+        GradientProduct product = products.get(i);
+        Tensor part = product.of(sums);
+        synchronized (locks[i]) {
+          product.accumulate().into(examples, part);
+        }
       }
     }
   }
