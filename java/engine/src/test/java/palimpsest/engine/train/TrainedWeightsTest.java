@@ -22,7 +22,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 import palimpsest.engine.kernel.ClippedExamples;
 import palimpsest.engine.kernel.FiniteDifferences;
 import palimpsest.engine.kernel.Kernels;
-import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
 import palimpsest.engine.model.Activations;
 import palimpsest.engine.model.AllWeights;
@@ -74,7 +73,7 @@ class TrainedWeightsTest {
   @TempDir Path temporary;
 
   static Stream<Arguments> cases() {
-    return Stream.of(new ReferenceKernels(), new CpuKernels(DType.F32), new CpuKernels(DType.BF16))
+    return WeightGradientsTest.providers()
         .flatMap(kernels ->
             Stream.of(
                     of(kernels, "llama", TinyModels.llama(), LLAMA),

@@ -50,13 +50,18 @@ class WeightGradientsTest {
 
   @TempDir Path temporary;
 
-  static Stream<Arguments> cases() {
+  /** The reference, and every tier that the machine has in both of its types. */
+  static Stream<Kernels> providers() {
     Stream<Kernels> cpu =
         Stream.of(CpuTier.values())
             .filter(CpuLibrary.get()::supports)
             .flatMap(
                 tier -> Stream.of(DType.F32, DType.BF16).map(type -> new CpuKernels(tier, type)));
-    return Stream.concat(Stream.of(new ReferenceKernels()), cpu)
+    return Stream.concat(Stream.of(new ReferenceKernels()), cpu);
+  }
+
+  static Stream<Arguments> cases() {
+    return providers()
         .flatMap(kernels ->
             Stream.of(
                     Named.of("llama", TinyModels.llama()),
