@@ -34,6 +34,7 @@ import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.Norms;
 import palimpsest.engine.model.TensorPatterns;
 import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.model.TuningMethod;
@@ -62,6 +63,10 @@ import palimpsest.testing.FullTests;
 class PrivateTrainingTest {
   private static final long KEY_SEED = 17;
   private static final int GRID_BITS = 24;
+
+  /** The most tokens of a record, so many that norms may be estimated. */
+  private static final int POSITIONS = 96;
+
   private static final TuningMethod LORA = TuningMethod.Lora.of(2);
   static final List<TuningMethod> METHODS =
       List.of(
@@ -161,7 +166,7 @@ class PrivateTrainingTest {
 
   /** The start of training. */
   private static TunedDecoder begin(ModelFolder model, Kernels kernels, TuningMethod method) {
-    return TunedDecoder.begin(model, kernels, 64, method, new SplittableRandom(0));
+    return TunedDecoder.begin(model, kernels, POSITIONS, method, new SplittableRandom(0));
   }
 
   private double[] train(MechanismSpec mechanism, List<Example> examples, ExecutionSpec execution)
@@ -216,6 +221,17 @@ class PrivateTrainingTest {
     return examples;
   }
 
+  /** Some so long that their norms may be estimated, and short ones between them. */
+  private static List<Example> longExamples() {
+    SplittableRandom random = new SplittableRandom(2);
+    return examples(24).stream()
+        .map(example ->
+            random.nextBoolean()
+                ? example
+                : new Example(random.ints(random.nextInt(70, POSITIONS), 0, 256).toArray(), 1))
+        .toList();
+  }
+
   private static MechanismSpec mechanism(double noise) {
     return MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, noise, 1, 20, 40, 4, 1e-3);
   }
@@ -263,6 +279,27 @@ class PrivateTrainingTest {
     for (ExecutionSpec execution : List.of(execution(1, 64, 1), execution(2, 200, 7))) {
       MechanismSpec mechanism = mechanism(1).withClipRule(rule);
       trained.add(train(mechanism, adamW(method), examples(40), execution, () -> {}, update -> {}));
+      assertArrayEquals(trained.getFirst(), trained.getLast(), execution.toString());
+    }
+  }
+
+  static Stream<Arguments> estimatesAndRules() {
+    return Stream.of(TensorPatterns.ALL, new TensorPatterns(List.of("*.mlp.*", "*norm*")))
+        .flatMap(trained ->
+            Stream.concat(Stream.of(new ClipRule.Flat()), RULES.stream())
+                .map(rule -> Arguments.of(new TuningMethod.Full(trained, Norms.SKETCHED), rule)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("estimatesAndRules")
+  void workersAndMicroBatchesChangeNoBitByEstimatedNorms(TuningMethod method, ClipRule rule)
+      throws IOException {
+    List<double[]> trained = new ArrayList<>();
+    for (ExecutionSpec execution :
+        List.of(execution(1, POSITIONS, 1), execution(2, 4 * POSITIONS, 7))) {
+      MechanismSpec mechanism = mechanism(1).withClipRule(rule);
+      trained.add(
+          train(mechanism, adamW(method), longExamples(), execution, () -> {}, update -> {}));
       assertArrayEquals(trained.getFirst(), trained.getLast(), execution.toString());
     }
   }
@@ -371,7 +408,7 @@ class PrivateTrainingTest {
         TunedDecoder tuned = begin(model, kernels, method);
         TensorArena arena = new TensorArena()) {
       ExampleGradients gradients =
-          ExampleGradients.of(tuned.decoder(), tuned.tuned(), 64, 1, arena);
+          ExampleGradients.of(tuned.decoder(), tuned.tuned(), POSITIONS, 1, arena);
       for (Example example : examples) {
         ClippedSum one = ClippedSum.of(tuned.decoder(), tuned.tuned(), norm, GRID_BITS, kept);
         gradients.group().clear();
@@ -864,6 +901,25 @@ class PrivateTrainingTest {
     assertTrue(sizes.stream().distinct().count() > 1, "draws of " + sizes);
   }
 
+  /** What an estimate consists of is drawn anew for each step, by its number. */
+  @Test
+  void aDrawIsItsRecordsClippedByTheEstimatesOfTheStep() throws IOException {
+    TuningMethod method = new TuningMethod.Full(Norms.SKETCHED);
+    // At a learning rate that vanishes every step meets the same weights.
+    TuningSpec still = new TuningSpec(method, Optimizers.adamW(1e-60), GRID_BITS);
+    MechanismSpec mechanism =
+        MechanismSpec.of(NeighbouringRelation.ADD_REMOVE, 1, 1e-2, 9, 24, 3, 1e-3);
+    List<Example> examples = longExamples();
+    List<Update> updates = new ArrayList<>();
+    ExecutionSpec execution = execution(2, 3 * POSITIONS, 8);
+    train(mechanism, still, examples, execution, () -> {}, updates::add);
+    for (Update update : updates) {
+      long[] expected = noise(mechanism, update.number(), update.sums().length);
+      assertTrue(addDrawn(method, mechanism, update.number(), examples, expected) > 0);
+      assertArrayEquals(expected, update.sums(), "step " + update.number());
+    }
+  }
+
   /** Adds the records that the key draws in a step, each by itself; returns how many. */
   private int addDrawn(
       TuningMethod method, MechanismSpec mechanism, long step, List<Example> examples, long[] sums)
@@ -874,11 +930,12 @@ class PrivateTrainingTest {
         TensorArena arena = new TensorArena();
         SecretKey key = keyOf(step)) {
       ExampleGradients gradients =
-          ExampleGradients.of(tuned.decoder(), tuned.tuned(), 64, 1, arena);
+          ExampleGradients.of(tuned.decoder(), tuned.tuned(), POSITIONS, 1, arena);
       int[] drawn = new PoissonSampler(key, mechanism).draw(step, examples.size());
       for (int i : drawn) {
         ClippedSum one =
             ClippedSum.of(tuned.decoder(), tuned.tuned(), mechanism.clipNorm(), GRID_BITS, arena);
+        gradients.startStep(step);
         gradients.group().clear();
         gradients.group().add(examples.get(i).tokens(), examples.get(i).prefix());
         gradients.accumulate(one);
