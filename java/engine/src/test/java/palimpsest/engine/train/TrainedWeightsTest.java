@@ -22,6 +22,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import palimpsest.engine.kernel.ClippedExamples;
 import palimpsest.engine.kernel.FiniteDifferences;
 import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
 import palimpsest.engine.model.Activations;
 import palimpsest.engine.model.AllWeights;
@@ -72,14 +73,23 @@ class TrainedWeightsTest {
 
   @TempDir Path temporary;
 
-  static Stream<Arguments> cases() {
-    return WeightGradientsTest.providers()
-        .flatMap(kernels ->
-            Stream.of(
-                    of(kernels, "llama", TinyModels.llama(), LLAMA),
-                    of(kernels, "gpt2", TinyModels.gpt2(), GPT2),
-                    of(kernels, "untied", TinyModels.untied(), UNTIED))
-                .flatMap(stream -> stream));
+  static Stream<Arguments> onEveryTier() {
+    return cases(WeightGradientsTest.providers());
+  }
+
+  /** For which weights are trained, which is no tier's matter. */
+  static Stream<Arguments> onTheBestTier() {
+    return cases(
+        Stream.of(new ReferenceKernels(), new CpuKernels(DType.F32), new CpuKernels(DType.BF16)));
+  }
+
+  private static Stream<Arguments> cases(Stream<Kernels> providers) {
+    return providers.flatMap(kernels ->
+        Stream.of(
+                of(kernels, "llama", TinyModels.llama(), LLAMA),
+                of(kernels, "gpt2", TinyModels.gpt2(), GPT2),
+                of(kernels, "untied", TinyModels.untied(), UNTIED))
+            .flatMap(stream -> stream));
   }
 
   private static Stream<Arguments> of(
@@ -186,7 +196,7 @@ class TrainedWeightsTest {
    * frozen has no part in either.
    */
   @ParameterizedTest
-  @MethodSource("cases")
+  @MethodSource("onTheBestTier")
   void normAndIntegersAreThoseOfTheTrainedTensorsAlone(
       Kernels kernels, DecoderConfig config, TensorPatterns trained) {
     double tolerance = kernels.wide() == DType.F64 ? 1e-11 : 2e-5;
@@ -213,7 +223,7 @@ class TrainedWeightsTest {
   }
 
   @ParameterizedTest
-  @MethodSource("cases")
+  @MethodSource("onEveryTier")
   @Tag("R34")
   void anExamplesIntegersDoNotDependOnItsMates(
       Kernels kernels, DecoderConfig config, TensorPatterns trained) {
@@ -234,7 +244,7 @@ class TrainedWeightsTest {
 
   /** The bound is that of the trained vector, and rests on no norm. */
   @ParameterizedTest
-  @MethodSource("cases")
+  @MethodSource("onTheBestTier")
   @Tag("R10")
   void aWrongNormIsRepairedNotBelieved(
       Kernels kernels, DecoderConfig config, TensorPatterns trained) {
@@ -255,7 +265,7 @@ class TrainedWeightsTest {
 
   /** What is updated is what was summed: as many numbers, all of them trained, and no part less. */
   @ParameterizedTest
-  @MethodSource("cases")
+  @MethodSource("onTheBestTier")
   @Tag("R41")
   void everyParameterThatIsUpdatedWentThroughTheSum(
       Kernels kernels, DecoderConfig config, TensorPatterns trained) {
@@ -287,7 +297,7 @@ class TrainedWeightsTest {
 
   /** Neither the threads nor the groups have a say in the bits. */
   @ParameterizedTest
-  @MethodSource("cases")
+  @MethodSource("onEveryTier")
   void workersAndGroupsDoNotChangeTheSum(
       Kernels kernels, DecoderConfig config, TensorPatterns trained) {
     try (Setting setting = new Setting(kernels, config, trained)) {
@@ -313,7 +323,7 @@ class TrainedWeightsTest {
 
   /** What is planned for a worker is what it takes, but for some indices. */
   @ParameterizedTest
-  @MethodSource("cases")
+  @MethodSource("onTheBestTier")
   void aWorkersBuffersAreAsLargeAsPlanned(
       Kernels kernels, DecoderConfig config, TensorPatterns trained) {
     try (Setting setting = new Setting(kernels, config, trained);
