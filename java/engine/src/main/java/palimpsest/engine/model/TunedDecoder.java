@@ -53,8 +53,8 @@ public final class TunedDecoder implements AutoCloseable {
   /**
    * A model at the start of training; the decoder can go backward.
    *
-   * @param folder may be closed afterwards, unless some of the model's own weights are trained and
-   *     others stay: {@link #write} takes those from it
+   * @param folder may be closed afterwards; {@link #write} reads its files again for weights of the
+   *     model's own that stay frozen beside trained ones
    * @param maxTokens the longest example, virtual tokens not counted
    * @param random of the parameters' first values
    * @throws IllegalArgumentException if the model cannot be tuned this way, or its context is too
