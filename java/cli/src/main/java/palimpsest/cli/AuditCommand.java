@@ -6,14 +6,14 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** Attacks on what this program claims. */
+/** What an owner may look at and no one else: attacks on what this program claims, and learning. */
 @Command(
     name = "audit",
     description = {
       "Attacks on this machine what this program claims: step (every noisy sum is seen), text (the synthetic records"
-          + " are)."
+          + " are). Shows how a run learns: curve."
     },
-    subcommands = {AuditStepCommand.class, AuditTextCommand.class},
+    subcommands = {AuditStepCommand.class, AuditTextCommand.class, AuditCurveCommand.class},
     footer = {"", "Example: palimpsest audit step --rate 0.1 --noise 0.8 --steps 60 --delta 1e-5"})
 final class AuditCommand implements Runnable {
   @Spec private CommandSpec spec;
@@ -26,6 +26,6 @@ final class AuditCommand implements Runnable {
 
   @Override
   public void run() {
-    throw new ParameterException(spec.commandLine(), "audit: say step or text");
+    throw new ParameterException(spec.commandLine(), "audit: say step, text or curve");
   }
 }

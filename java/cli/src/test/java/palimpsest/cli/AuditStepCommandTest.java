@@ -53,6 +53,6 @@ class AuditStepCommandTest {
   void whichAttackMustBeSaid() {
     CommandLineRun run = CommandLineRun.of("audit");
     assertEquals(ExitCode.BAD_INPUT, run.exitCode());
-    assertTrue(run.err().contains("say step or text"), run.err());
+    assertTrue(run.err().contains("say step, text or curve"), run.err());
   }
 }

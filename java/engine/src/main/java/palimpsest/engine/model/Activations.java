@@ -5,14 +5,16 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.model.Liveness.Moment;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
 /**
- * Every buffer that a pass of at most {@code maxRows} rows through a decoder uses, planned once: a
- * pass allocates nothing. What the backward pass reads exists once a layer, unless it is computed
- * again; the rest is shared by all layers.
+ * Every buffer that a pass of at most {@code maxRows} rows through a decoder uses, planned once by
+ * a {@link Liveness} table: a pass allocates nothing. What the backward pass reads exists once a
+ * layer, unless it is computed again; the rest is shared by all layers, and buffers that are never
+ * alive together have the same memory.
  *
  * <p>Nothing in here needs to be cleared between passes: every number that is read was written in
  * the same pass. Tests fill all buffers with NaN to prove it ({@link #poison}).
@@ -64,12 +66,20 @@ public final class Activations {
 
   private static final int HEAD_PADDING = 64;
 
-  final int maxRows;
+  private final DecoderConfig config;
+  private final int maxRows;
+  private final int rank;
+  private final Purpose purpose;
+  private final DType wide;
+  private final DType compute;
+  private final Liveness table;
   final List<Block> blocks = new ArrayList<>();
   private final List<Tensor> inputs = new ArrayList<>();
-  private final boolean recomputes;
   final Tensor residual;
+
+  /** Null without rotary positions. */
   final Tensor wideQuery;
+
   final Tensor wideKey;
   final Tensor headInput;
   final Tensor headNormed;
@@ -83,15 +93,15 @@ public final class Activations {
   final Tensor nll;
   final Tensor headLse;
   final Backward backward;
-  private final List<Tensor> all = new ArrayList<>();
-  private final TensorArena arena;
 
   /** Buffers of the backward pass alone. */
   static final class Backward {
     Tensor dx;
-    Tensor dxRounded;
+    Tensor dDown;
+    Tensor dAttentionOutput;
     Tensor dHead;
     Tensor dHeadInput;
+    Tensor dNormedMiddle;
     Tensor dNormed;
     Tensor dActive;
     Tensor dAttended;
@@ -120,101 +130,219 @@ public final class Activations {
       int rank,
       Purpose purpose,
       TensorArena arena) {
+    this.config = config;
     this.maxRows = maxRows;
-    this.arena = arena;
-    DType wide = kernels.wide();
-    DType compute = kernels.compute();
+    this.rank = rank;
+    this.purpose = purpose;
+    wide = kernels.wide();
+    compute = kernels.compute();
+    table = new Liveness(arena);
     long width = config.width();
-    DecoderConfig.AttentionOptions attention = config.attention();
-    boolean rope = config.position().kind() == DecoderConfig.PositionKind.ROPE;
     boolean withBackward = purpose != Purpose.FORWARD;
-    recomputes = purpose == Purpose.RECOMPUTE;
+    // Padding keeps rows of a large vocabulary from falling into the same cache sets.
+    logits =
+        table.buffer(
+            "logits",
+            Moment.HEAD,
+            withBackward ? Moment.D_HEAD : Moment.AFTER,
+            wide,
+            Math.min(HEAD_ROWS, maxHeadRows),
+            config.vocabularySize() + HEAD_PADDING);
+    dLogits =
+        keepsOutputGradients()
+            ? table.kept("dLogits", compute, maxHeadRows, config.vocabularySize())
+            : null;
+    boolean ownBlocks = withBackward && !recomputes();
     for (int layer = 0; layer < config.layers(); layer++) {
       boolean first = layer == 0;
-      boolean ownBlock = first || withBackward && !recomputes;
-      inputs.add(first || withBackward ? make(wide, maxRows, width) : inputs.getFirst());
-      blocks.add(ownBlock ? block(config, kernels, rank) : blocks.getFirst());
+      inputs.add(first || withBackward ? input() : inputs.getFirst());
+      blocks.add(first || ownBlocks ? block() : blocks.getFirst());
     }
-    residual = make(wide, maxRows, width);
-    wideQuery = rope ? make(wide, maxRows, attention.queryWidth()) : null;
-    wideKey = rope ? make(wide, maxRows, attention.keyWidth()) : null;
-    headInput = make(wide, maxHeadRows, width);
-    headNormed = make(compute, maxHeadRows, width);
-    headMean = make(wide, maxHeadRows);
-    headRstd = make(wide, maxHeadRows);
-    // Padding keeps rows of a large vocabulary from falling into the same cache sets.
-    logits = make(wide, Math.min(HEAD_ROWS, maxHeadRows), config.vocabularySize() + HEAD_PADDING);
-    dLogits =
-        purpose == Purpose.BOOK_KEEPING
-            ? make(compute, maxHeadRows, config.vocabularySize())
-            : null;
-    nll = make(wide, maxHeadRows);
-    headLse = make(wide, maxHeadRows);
-    backward = withBackward ? backward(config, kernels, maxHeadRows, rank, rope) : null;
+    residual =
+        table.buffer("residual", Moment.EMBEDDING, lastUseOfResidual(), wide, maxRows, width);
+    wideQuery = rotated("wideQuery", config.attention().queryWidth());
+    wideKey = rotated("wideKey", config.attention().keyWidth());
+    Moment headEnd = withBackward ? Moment.D_HEAD : Moment.HEAD;
+    headInput = table.buffer("headInput", Moment.HEAD, headEnd, wide, maxHeadRows, width);
+    headNormed =
+        table.buffer(
+            "headNormed",
+            Moment.HEAD,
+            keepsOutputGradients() ? Moment.AFTER : headEnd,
+            compute,
+            maxHeadRows,
+            width);
+    headMean = table.buffer("headMean", Moment.HEAD, headEnd, wide, maxHeadRows);
+    headRstd = table.buffer("headRstd", Moment.HEAD, headEnd, wide, maxHeadRows);
+    headLse = table.buffer("headLse", Moment.HEAD, headEnd, wide, maxHeadRows);
+    nll = table.buffer("nll", Moment.HEAD, Moment.AFTER, wide, maxHeadRows);
+    backward = withBackward ? backward(maxHeadRows) : null;
   }
 
-  private Block block(DecoderConfig config, Kernels kernels, int rank) {
-    DType wide = kernels.wide();
-    DType compute = kernels.compute();
+  private Tensor input() {
+    return purpose == Purpose.FORWARD
+        ? table.buffer(
+            "input", Moment.ATTENTION_NORM, Moment.ATTENTION_NORM, wide, maxRows, config.width())
+        : table.kept("input", wide, maxRows, config.width());
+  }
+
+  /**
+   * Who computes a block again does it there; who keeps output gradients puts that of the last
+   * block there.
+   */
+  private Moment lastUseOfResidual() {
+    return recomputes() || keepsOutputGradients() ? Moment.AFTER : Moment.HEAD;
+  }
+
+  /** Queries and keys before their rotation. */
+  private Tensor rotated(String name, long width) {
+    return config.position().kind() == DecoderConfig.PositionKind.ROPE
+        ? table.buffer(name, Moment.PROJECTION, Moment.ROTATION, wide, maxRows, width)
+        : null;
+  }
+
+  private Block block() {
     DecoderConfig.AttentionOptions attention = config.attention();
     long width = config.width();
     long queries = attention.queryWidth();
     long keys = attention.keyWidth();
     long hidden = config.feedForward().width();
     Block block = new Block();
-    block.normed = make(compute, maxRows, width);
-    block.mean = make(wide, maxRows);
-    block.rstd = make(wide, maxRows);
-    block.qkv = make(compute, maxRows, queries + 2 * keys);
+    block.up = ofBlock("up", Moment.UP, Moment.ACTIVATION, Moment.D_UP, compute, hidden);
+    block.gate =
+        config.feedForward().activation().gated()
+            ? ofBlock("gate", Moment.UP, Moment.ACTIVATION, Moment.D_UP, compute, hidden)
+            : null;
+    block.active =
+        ofBlock("active", Moment.ACTIVATION, Moment.DOWN, Moment.D_DOWN, compute, hidden);
+    block.qkv =
+        ofBlock(
+            "qkv",
+            Moment.PROJECTION,
+            Moment.ATTENTION,
+            Moment.D_ATTENTION,
+            compute,
+            queries + 2 * keys);
     block.query = block.qkv.columns(0, queries);
     block.key = block.qkv.columns(queries, keys);
     block.value = block.qkv.columns(queries + keys, keys);
-    block.attended = make(compute, maxRows, queries);
-    block.lse = make(wide, maxRows, attention.heads());
-    block.middle = make(wide, maxRows, width);
-    block.normedMiddle = make(compute, maxRows, width);
-    block.meanMiddle = make(wide, maxRows);
-    block.rstdMiddle = make(wide, maxRows);
-    block.gate = config.feedForward().activation().gated() ? make(compute, maxRows, hidden) : null;
-    block.up = make(compute, maxRows, hidden);
-    block.active = make(compute, maxRows, hidden);
+    block.middle =
+        ofBlock(
+            "middle",
+            Moment.ATTENTION_OUTPUT,
+            Moment.FEED_FORWARD_NORM,
+            Moment.D_FEED_FORWARD_NORM,
+            wide,
+            width);
+    block.normed =
+        ofBlock(
+            "normed",
+            Moment.ATTENTION_NORM,
+            Moment.PROJECTION,
+            Moment.D_PROJECTION,
+            compute,
+            width);
+    block.normedMiddle =
+        ofBlock("normedMiddle", Moment.FEED_FORWARD_NORM, Moment.UP, Moment.D_UP, compute, width);
+    block.attended =
+        ofBlock(
+            "attended",
+            Moment.ATTENTION,
+            Moment.ATTENTION_OUTPUT,
+            Moment.D_ATTENTION,
+            compute,
+            queries);
+    block.lse =
+        ofBlock(
+            "lse", Moment.ATTENTION, Moment.ATTENTION, Moment.D_ATTENTION, wide, attention.heads());
+    block.mean = statistic("mean", Moment.ATTENTION_NORM, Moment.D_ATTENTION_NORM);
+    block.rstd = statistic("rstd", Moment.ATTENTION_NORM, Moment.D_ATTENTION_NORM);
+    block.meanMiddle =
+        statistic("meanMiddle", Moment.FEED_FORWARD_NORM, Moment.D_FEED_FORWARD_NORM);
+    block.rstdMiddle =
+        statistic("rstdMiddle", Moment.FEED_FORWARD_NORM, Moment.D_FEED_FORWARD_NORM);
     if (rank > 0) {
       for (Role role : Adapter.linearRoles(config)) {
-        block.low.put(role, make(compute, maxRows, rank));
+        block.low.put(
+            role,
+            ofBlock("low", Moment.PROJECTION, Moment.DOWN, Moment.D_PROJECTION, compute, rank));
       }
     }
     return block;
   }
 
-  private Backward backward(
-      DecoderConfig config, Kernels kernels, int maxHeadRows, int rank, boolean rope) {
-    DType wide = kernels.wide();
-    DType compute = kernels.compute();
+  private Tensor statistic(String name, Moment forward, Moment backward) {
+    return ofBlock(name, forward, forward, backward, wide, 1).reshape(maxRows);
+  }
+
+  /**
+   * What belongs to a block, [maxRows, cols].
+   *
+   * @param lastForward when the forward pass reads it last
+   * @param lastBackward when the backward pass does
+   */
+  private Tensor ofBlock(
+      String name, Moment from, Moment lastForward, Moment lastBackward, DType type, long cols) {
+    return switch (purpose) {
+      case FORWARD -> table.buffer(name, from, lastForward, type, maxRows, cols);
+      case RECOMPUTE -> table.buffer(name, from, lastBackward, type, maxRows, cols);
+      case BACKWARD, BOOK_KEEPING -> table.kept(name, type, maxRows, cols);
+    };
+  }
+
+  private Backward backward(int maxHeadRows) {
     DecoderConfig.AttentionOptions attention = config.attention();
     long width = config.width();
     long queries = attention.queryWidth();
     long keys = attention.keyWidth();
+    boolean rope = wideQuery != null;
     Backward b = new Backward();
-    b.dx = make(wide, maxRows, width);
-    b.dxRounded = keepsOutputGradients() ? null : make(compute, maxRows, width);
-    b.dHead = make(wide, Math.min(HEAD_ROWS, maxHeadRows), width);
-    b.dHeadInput = make(wide, maxHeadRows, width);
-    b.dNormed = make(wide, maxRows, width);
-    b.dActive = make(wide, maxRows, config.feedForward().width());
-    b.dAttended = make(wide, maxRows, queries);
+    b.dx =
+        recomputes()
+            ? table.kept("dx", wide, maxRows, width)
+            : table.buffer("dx", Moment.D_HEAD, Moment.AFTER, wide, maxRows, width);
+    b.dHeadInput =
+        table.buffer("dHeadInput", Moment.D_HEAD, Moment.D_HEAD, wide, maxHeadRows, width);
+    b.dHead =
+        table.buffer(
+            "dHead", Moment.D_HEAD, Moment.D_HEAD, wide, Math.min(HEAD_ROWS, maxHeadRows), width);
+    b.dActive =
+        temporary(
+            "dActive", Moment.D_DOWN, Moment.D_ACTIVATION, wide, config.feedForward().width());
+    b.dNormedMiddle =
+        temporary("dNormedMiddle", Moment.D_UP, Moment.D_FEED_FORWARD_NORM, wide, width);
+    b.dNormed = temporary("dNormed", Moment.D_PROJECTION, Moment.D_ATTENTION_NORM, wide, width);
+    b.dAttended =
+        temporary("dAttended", Moment.D_ATTENTION_OUTPUT, Moment.D_ATTENTION, wide, queries);
+    if (!keepsOutputGradients()) {
+      b.dDown = temporary("dDown", Moment.D_DOWN, Moment.D_DOWN, compute, width);
+      b.dAttentionOutput =
+          temporary(
+              "dAttentionOutput",
+              Moment.D_ATTENTION_OUTPUT,
+              Moment.D_ATTENTION_OUTPUT,
+              compute,
+              width);
+    }
     if (rope) {
-      b.dQuery = make(wide, maxRows, queries);
-      b.dKey = make(wide, maxRows, keys);
-      b.dValue = make(wide, maxRows, keys);
+      b.dQuery = temporary("dQuery", Moment.D_ATTENTION, Moment.D_ROTATION, wide, queries);
+      b.dKey = temporary("dKey", Moment.D_ATTENTION, Moment.D_ROTATION, wide, keys);
+      b.dValue = temporary("dValue", Moment.D_ATTENTION, Moment.D_ROTATION, wide, keys);
     }
     if (!rope || !keepsOutputGradients()) {
-      b.dQkv = make(compute, maxRows, queries + 2 * keys);
+      b.dQkv =
+          temporary("dQkv", Moment.D_ATTENTION, Moment.D_PROJECTION, compute, queries + 2 * keys);
       b.dQueryRounded = b.dQkv.columns(0, queries);
       b.dKeyRounded = b.dQkv.columns(queries, keys);
       b.dValueRounded = b.dQkv.columns(queries + keys, keys);
     }
-    b.dLow = rank > 0 ? make(compute, maxRows, rank) : null;
+    b.dLow = rank > 0 ? temporary("dLow", Moment.D_DOWN, Moment.D_PROJECTION, compute, rank) : null;
     return b;
+  }
+
+  /** What no block keeps, [maxRows, cols]. */
+  private Tensor temporary(String name, Moment from, Moment to, DType type, long cols) {
+    return table.buffer(name, from, to, type, maxRows, cols);
   }
 
   /** What a block reads of the residual stream, wide [maxRows, C]. */
@@ -224,12 +352,12 @@ public final class Activations {
 
   /** Whether the backward pass computes blocks again, whose buffers all blocks share. */
   boolean recomputes() {
-    return recomputes;
+    return purpose == Purpose.RECOMPUTE;
   }
 
   /** Whether output gradients outlive the backward pass. */
   boolean keepsOutputGradients() {
-    return dLogits != null;
+    return purpose == Purpose.BOOK_KEEPING;
   }
 
   /**
@@ -238,12 +366,12 @@ public final class Activations {
    */
   Tensor dDown(int layer) {
     Tensor dead = layer + 1 < inputs.size() ? inputs.get(layer + 1) : residual;
-    return keepsOutputGradients() ? inPlaceOf(dead) : backward.dxRounded;
+    return keepsOutputGradients() ? inPlaceOf(dead) : backward.dDown;
   }
 
   /** Likewise for what attention adds to the stream: the second norm has read its input. */
   Tensor dAttentionOutput(int layer) {
-    return keepsOutputGradients() ? inPlaceOf(blocks.get(layer).middle) : backward.dxRounded;
+    return keepsOutputGradients() ? inPlaceOf(blocks.get(layer).middle) : backward.dAttentionOutput;
   }
 
   /** Likewise for queries, keys and values, which attention has read. */
@@ -265,18 +393,17 @@ public final class Activations {
   }
 
   private Tensor inPlaceOf(Tensor dead) {
-    return Tensor.of(dead.data(), blocks.getFirst().normed.type(), dead.rows(), dead.cols());
+    return Tensor.of(dead.data(), compute, dead.rows(), dead.cols());
   }
 
-  private Tensor make(DType type, long... shape) {
-    Tensor tensor = arena.allocate(type, shape);
-    all.add(tensor);
-    return tensor;
+  /** Which buffer is alive when, and where it lies. */
+  Liveness table() {
+    return table;
   }
 
   /** Fills every buffer with NaN: a pass must not notice. */
   public void poison() {
-    all.forEach(tensor -> tensor.fill(Double.NaN));
+    table.poison();
   }
 
   /**

@@ -523,7 +523,7 @@ public final class Decoder implements AutoCloseable {
     Tensor dActive = below ? rows(b.dActive, rows) : null;
     Tensor normed = rows(block.normedMiddle, rows);
     boolean reachesNorm = gradients.lowest() < Role.UP.height(layer);
-    Tensor dNormed = reachesNorm ? rows(b.dNormed, rows) : null;
+    Tensor dNormed = reachesNorm ? rows(b.dNormedMiddle, rows) : null;
     Tensor up = rows(block.up, rows);
     kernels.linear().round(dx, dy);
     linearBackward(

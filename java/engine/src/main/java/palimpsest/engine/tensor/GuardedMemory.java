@@ -26,6 +26,11 @@ public final class GuardedMemory {
 
   private GuardedMemory() {}
 
+  /** Whether the sanitizer is there, which sees what touches memory beside a block. */
+  public static boolean isGuarded() {
+    return POISON != null;
+  }
+
   /**
    * Zero-filled memory that lives as long as the arena.
    *
