@@ -89,6 +89,26 @@ class LivenessTest {
     }
   }
 
+  /** A block's forward moments come again, between those of the way back. */
+  @Test
+  void whatIsCarriedFromBlockToBlockOutlivesThoseThatAreComputedAgain() {
+    try (Kernels kernels = new ReferenceKernels();
+        TensorArena arena = new TensorArena()) {
+      DecoderConfig config = TinyModels.llama(true);
+      Activations.Purpose purpose = Activations.Purpose.RECOMPUTE;
+      Liveness table = new Activations(config, kernels, ROWS, ROWS, 0, purpose, arena).table();
+      List<Row> carried =
+          table.rows().stream()
+              .filter(row -> Set.of("dx", "input", "residual").contains(row.name()))
+              .toList();
+      assertEquals(2 + config.layers(), carried.size());
+      for (Row row : carried) {
+        assertEquals(Moment.EMBEDDING, row.from(), row.name());
+        assertEquals(Moment.AFTER, row.to(), row.name());
+      }
+    }
+  }
+
   @Test
   void aForwardPassKeepsLittle() {
     assumeFalse(GuardedMemory.isGuarded(), "guarded buffers have memory of their own");
