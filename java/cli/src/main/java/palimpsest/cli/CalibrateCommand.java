@@ -1,14 +1,19 @@
 package palimpsest.cli;
 
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import palimpsest.privacy.Accountant;
 import palimpsest.privacy.Calibration;
 import palimpsest.privacy.EpsilonBracket;
 import palimpsest.privacy.MechanismSpec;
+import palimpsest.synth.text.InputException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** The least noise that meets a target epsilon. */
 @Command(
@@ -40,6 +45,19 @@ final class CalibrateCommand extends Verb {
 
   @Mixin private PlanOptions planned;
 
+  @Spec private CommandSpec command;
+
+  /** Whoever names an option of a run and gets the price of another one would be misled. */
+  private void refusePlanOptions() {
+    List<OptionSpec> ofPlans = command.mixins().get("planned").options();
+    command.commandLine().getParseResult().matchedOptions().stream()
+        .filter(ofPlans::contains)
+        .findFirst()
+        .ifPresent(option -> {
+          throw new InputException(option.longestName() + ": says something with --plan alone");
+        });
+  }
+
   @Override
   public Integer call() {
     if (plan) {
@@ -47,6 +65,7 @@ final class CalibrateCommand extends Verb {
       print(text.fields(), text.text());
       return ExitCode.DONE;
     }
+    refusePlanOptions();
     boolean isPrivate = target < Double.POSITIVE_INFINITY;
     MechanismSpec spec =
         isPrivate ? Calibration.calibrate(mechanism.spec(1), target) : mechanism.spec(0);

@@ -65,7 +65,7 @@ final class ExecutionOptions {
     try (ModelFolder folder = ModelFolder.open(base)) {
       return MemoryPlan.fit(
           RunPlan.of(settings, folder.config()),
-          folder.config(),
+          MemoryPlan.Base.of(folder),
           asked,
           (long) (memory * (1L << 30)));
     }

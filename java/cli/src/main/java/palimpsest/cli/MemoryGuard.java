@@ -66,8 +66,7 @@ final class MemoryGuard {
 
   /** Why the command must not run here, in one line; empty if it may. */
   static Optional<String> refusal(CommandSpec command) {
-    if (command.mixins().values().stream()
-        .noneMatch(mixin -> mixin.userObject() instanceof DataOptions)) {
+    if (!readsRecords(command)) {
       return Optional.empty();
     }
     Optional<String> leak =
@@ -87,6 +86,12 @@ final class MemoryGuard {
         : Optional.of(
             "this system does not let a process refuse core dumps (prctl), and one would hold"
                 + " private records");
+  }
+
+  /** Whether the options of records are among the command's, at whatever depth. */
+  static boolean readsRecords(CommandSpec command) {
+    return command.mixins().values().stream()
+        .anyMatch(mixin -> mixin.userObject() instanceof DataOptions || readsRecords(mixin));
   }
 
   private static Optional<String> changedFlag() {

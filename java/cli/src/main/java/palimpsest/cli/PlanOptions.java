@@ -2,6 +2,7 @@ package palimpsest.cli;
 
 import java.nio.file.Path;
 import palimpsest.engine.model.ModelCache;
+import palimpsest.privacy.NeighbouringRelation;
 import palimpsest.synth.RunSettings;
 import palimpsest.synth.text.InputException;
 import picocli.CommandLine.Mixin;
@@ -29,6 +30,9 @@ final class PlanOptions {
                     "--plan needs --size-bound, a public bound of the number of records"));
     if (mechanism.rateGiven()) {
       throw new InputException("--rate: a plan settles it; leave it out");
+    }
+    if (mechanism.relation() != NeighbouringRelation.ADD_REMOVE) {
+      throw new InputException("--relation: a run protects by add-remove; leave it out");
     }
     RunSettings settings =
         run.settings(

@@ -20,7 +20,7 @@ record PlanText(RunPlan plan, ExecutionSpec execution, MemoryPlan memory) {
       return new PlanText(
           plan,
           execution.forLength(plan.longestSequence()),
-          MemoryPlan.of(plan, folder.config(), execution));
+          MemoryPlan.of(plan, MemoryPlan.Base.of(folder), execution));
     }
   }
 

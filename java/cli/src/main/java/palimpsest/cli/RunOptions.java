@@ -78,8 +78,8 @@ final class RunOptions {
   /**
    * The run's settings.
    *
-   * @param bound of the number of records; asked for when all options are known to be sound, since
-   *     under a waiver it is read from the file
+   * @param bound of the number of records; asked for after method and clip rule, since under a
+   *     waiver it is read from the file
    * @param steps empty: by the rule
    */
   RunSettings settings(RunSettings.Goal goal, LongSupplier bound, OptionalInt steps) {

@@ -105,6 +105,38 @@ class CalibrateCommandTest {
     assertNotEquals(plain.get(field), plan(words).get(field));
   }
 
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "--clip-rule quantile",
+        "--method full",
+        "--memory 4",
+        "--size-bound 9",
+        "--rank 3"
+      })
+  void whatBelongsToAPlanIsRefusedWithoutOne(String options) {
+    CommandLineRun run = calibrate("2", options.split(" "));
+    assertEquals(ExitCode.BAD_INPUT, run.exitCode(), run.out());
+    assertEquals(1, run.err().lines().count(), run.err());
+    assertTrue(run.err().contains(options.split(" ")[0] + ": "), run.err());
+  }
+
+  @Test
+  void noRunHasAnotherRelationThanAPlan() {
+    CommandLineRun run =
+        CommandLineRun.of(
+            "calibrate",
+            "--plan",
+            "--epsilon",
+            "8",
+            "--size-bound",
+            "60",
+            "--relation",
+            "replace-one");
+    assertEquals(ExitCode.BAD_INPUT, run.exitCode(), run.out());
+    assertTrue(run.err().contains("--relation"), run.err());
+  }
+
   private static JsonNode plan(List<String> words) throws Exception {
     CommandLineRun run = CommandLineRun.of(words.toArray(String[]::new));
     assertEquals(ExitCode.DONE, run.exitCode(), run.err());

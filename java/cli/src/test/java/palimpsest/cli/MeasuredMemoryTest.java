@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalDouble;
+import java.util.Set;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
@@ -33,6 +34,8 @@ class MeasuredMemoryTest {
   private enum Method {
     LORA(() -> TuningMethod.Lora.of(8)),
     RECOMPUTED(() -> TuningMethod.Lora.of(8), "--recompute"),
+    PROMPT(() -> new TuningMethod.Prompt(40)),
+    BIAS(() -> new TuningMethod.Bias(Set.of())),
     FULL(TuningMethod.Full::new),
     SOME(
         () -> new TuningMethod.Full(new TensorPatterns(List.of("model.layers.2?.*"))),
@@ -93,6 +96,8 @@ class MeasuredMemoryTest {
     "LORA, ADAMW, 64",
     "LORA, ADAMW, 256",
     "RECOMPUTED, ADAMW, 256",
+    "PROMPT, ADAMW, 64",
+    "BIAS, ADAMW, 256",
     "FULL, ADAFACTOR, 64",
     "FULL, ADAFACTOR, 256",
     "FULL, ADAMW, 64",
@@ -132,7 +137,7 @@ class MeasuredMemoryTest {
             method.method.get(),
             settings,
             length,
-            RandomModel.smollm2(),
+            new MemoryPlan.Base(RandomModel.smollm2(), 4 * RandomModel.smollm2().parameterCount()),
             ExecutionSpec.defaults().withRecompute(method == Method.RECOMPUTED));
     assertEquals(plan.bytes() / 1e6, measured, 0.05 * measured, plan.toString());
   }

@@ -276,4 +276,33 @@ class MemoryGuardTest {
     Files.writeString(file, "#!/bin/sh\n" + lines + "\n");
     Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwx------"));
   }
+
+  /** Every command that takes a file of records, wherever its options come from. */
+  @Test
+  void everyCommandThatReadsRecordsIsGuarded() {
+    List<String> guarded = new ArrayList<>();
+    collect(new CommandLine(new Main()).getCommandSpec(), "", guarded);
+    assertEquals(
+        List.of("audit curve", "audit text", "check", "evaluate", "synthesize", "train"),
+        guarded.stream().sorted().toList());
+  }
+
+  private static void collect(CommandSpec command, String name, List<String> guarded) {
+    if (MemoryGuard.readsRecords(command)) {
+      guarded.add(name.strip());
+    }
+    command
+        .subcommands()
+        .forEach((word, below) -> collect(below.getCommandSpec(), name + " " + word, guarded));
+  }
+
+  /** Options inside of options. */
+  @Test
+  void aMixinOfAMixinIsFound() {
+    CommandSpec inner = CommandSpec.forAnnotatedObject(new DataOptions());
+    CommandSpec middle = CommandSpec.create().addMixin("inner", inner);
+    assertTrue(MemoryGuard.readsRecords(CommandSpec.create().addMixin("middle", middle)));
+    assertFalse(
+        MemoryGuard.readsRecords(CommandSpec.create().addMixin("other", CommandSpec.create())));
+  }
 }

@@ -12,6 +12,7 @@ import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.Example;
+import palimpsest.engine.train.ExampleGradients;
 import palimpsest.privacy.SecretKey;
 import palimpsest.synth.text.InputException;
 import palimpsest.synth.text.Template;
@@ -53,6 +54,7 @@ public final class LearningCurve {
         new Synthesis.Source(heldOut, source.options(), source.labels(), source.dataSet());
     plan = RunPlan.of(settings, folder.config());
     this.execution = execution.forLength(plan.longestSequence());
+    ExampleGradients.requireRecomputable(settings.method(), execution.recompute());
     template = Synthesis.template(folder, Synthesis.tokenizer(folder), source.labels(), prompt);
     template.requireRoom(settings.maxTokens());
   }
@@ -100,6 +102,8 @@ public final class LearningCurve {
       if (held.examples().isEmpty()) {
         throw new InputException(heldOut.file() + ": holds no usable record");
       }
+      // Its values are taken; mapped, the file's pages would be memory of this process.
+      folder.close();
       TrainingState state = new TrainingState(model, plan.tuning().optimizer(), arena);
       List<Point> points = new ArrayList<>();
       points.add(new Point(0, loss(scorer, held.examples())));

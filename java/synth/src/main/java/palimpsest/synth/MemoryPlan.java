@@ -7,6 +7,7 @@ import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.model.Activations;
 import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.TensorArena;
@@ -17,17 +18,32 @@ import palimpsest.engine.train.OptimizerState;
  * What a training run holds in memory, from public figures alone.
  *
  * @param weights packed base weights, once for the forward and once for the backward products
+ * @param loading the model's files, whose pages count while the weights are packed; they are let go
+ *     of before there is anything else
  * @param gradients buffers of the passes and of per-example gradients, one set a worker
  * @param training integer sums, the trained parameters and what the optimizer keeps and needs
  * @param sampling in the place of gradients and sums, when training is over: keys and values of all
  *     texts that are written side by side, and what is kept of training
  * @param runtime the Java heap and the program itself
  */
-public record MemoryPlan(long weights, long gradients, long training, long sampling, long runtime) {
+public record MemoryPlan(
+    long weights, long loading, long gradients, long training, long sampling, long runtime) {
   private static final long RUNTIME_BYTES = 200L << 20;
 
+  /**
+   * The pretrained model.
+   *
+   * @param files bytes of its weights as they lie on disk
+   */
+  public record Base(DecoderConfig config, long files) {
+    /** What a folder holds. */
+    public static Base of(ModelFolder folder) {
+      return new Base(folder.config(), folder.bytes());
+    }
+  }
+
   /** The plan of a run. */
-  public static MemoryPlan of(RunPlan plan, DecoderConfig model, ExecutionSpec asked) {
+  public static MemoryPlan of(RunPlan plan, Base model, ExecutionSpec asked) {
     TuningSpec tuning = plan.tuning();
     ExecutionSpec execution = asked.forLength(plan.longestSequence());
     try (Kernels kernels = Synthesis.kernels(execution)) {
@@ -47,7 +63,7 @@ public record MemoryPlan(long weights, long gradients, long training, long sampl
       TuningMethod method,
       Optimizer.Settings optimizer,
       int longest,
-      DecoderConfig model,
+      Base model,
       ExecutionSpec asked) {
     ExecutionSpec execution = asked.forLength(longest);
     try (Kernels kernels = Synthesis.kernels(execution)) {
@@ -65,8 +81,7 @@ public record MemoryPlan(long weights, long gradients, long training, long sampl
    * @param limit bytes
    * @throws IllegalArgumentException if not even the smallest fits
    */
-  public static ExecutionSpec fit(
-      RunPlan plan, DecoderConfig model, ExecutionSpec asked, long limit) {
+  public static ExecutionSpec fit(RunPlan plan, Base model, ExecutionSpec asked, long limit) {
     TuningSpec tuning = plan.tuning();
     int longest = plan.longestSequence();
     try (Kernels kernels = Synthesis.kernels(asked)) {
@@ -135,16 +150,20 @@ public record MemoryPlan(long weights, long gradients, long training, long sampl
   }
 
   private MemoryPlan withSampling(long bytes) {
-    return new MemoryPlan(weights, gradients, training, bytes, runtime);
+    return new MemoryPlan(weights, loading, gradients, training, bytes, runtime);
   }
 
   /** Figures of the steps of one way of training. */
   private record Steps(
-      TuningMethod method, Optimizer.Settings optimizer, DecoderConfig model, Kernels kernels) {
+      TuningMethod method, Optimizer.Settings optimizer, Base base, Kernels kernels) {
+    private DecoderConfig model() {
+      return base.config();
+    }
+
     /** One worker's buffers. */
     long gradients(ExecutionSpec execution) {
       return ExampleGradients.bytes(
-          model,
+          model(),
           kernels,
           method,
           execution.groupRows(),
@@ -153,10 +172,11 @@ public record MemoryPlan(long weights, long gradients, long training, long sampl
     }
 
     MemoryPlan plan(int workers, long gradients) {
-      long embedding = (long) model.vocabularySize() * model.width();
-      long linear = model.parameterCount() - (model.tiedHead() ? 0 : embedding);
+      long embedding = (long) model().vocabularySize() * model().width();
+      long linear = model().parameterCount() - (model().tiedHead() ? 0 : embedding);
       return new MemoryPlan(
           kernels.compute().bytes() * (2 * linear + embedding),
+          base.files(),
           workers * gradients,
           sums(workers) + kept(),
           0,
@@ -164,7 +184,7 @@ public record MemoryPlan(long weights, long gradients, long training, long sampl
     }
 
     private long size() {
-      return method.parameterCount(model);
+      return method.parameterCount(model());
     }
 
     /** Workers share a sum of all weights, and have one each of fewer parameters. */
@@ -175,7 +195,7 @@ public record MemoryPlan(long weights, long gradients, long training, long sampl
     }
 
     private long kept() {
-      return OptimizerState.bytes(optimizer, method.blocks(model), kernels) + parameters();
+      return OptimizerState.bytes(optimizer, method.blocks(model()), kernels) + parameters();
     }
 
     /** The parameters, and what the kernels read of them if it is not the model's own weights. */
@@ -184,7 +204,7 @@ public record MemoryPlan(long weights, long gradients, long training, long sampl
       return switch (method) {
         case TuningMethod.Lora lora -> {
           try (TensorArena arena = new TensorArena()) {
-            new Adapter(model, lora.rank(), lora.alpha(), lora.targets(model), kernels, arena);
+            new Adapter(model(), lora.rank(), lora.alpha(), lora.targets(model()), kernels, arena);
             yield arena.bytes();
           }
         }
@@ -196,10 +216,11 @@ public record MemoryPlan(long weights, long gradients, long training, long sampl
     /** Keys, values and a forward pass of all texts that are written side by side. */
     long sampling(ExecutionSpec execution, int longest) {
       int rows = Math.ceilDiv(execution.streams(), execution.workers());
-      long keys = 2L * model.layers() * model.attention().keyWidth() * kernels.compute().bytes();
-      try (TensorArena arena = new TensorArena()) {
+      long keys =
+          2L * model().layers() * model().attention().keyWidth() * kernels.compute().bytes();
+      try (TensorArena arena = TensorArena.counting()) {
         new Activations(
-            model,
+            model(),
             kernels,
             rows,
             Math.min(rows, Activations.HEAD_ROWS),
@@ -213,6 +234,6 @@ public record MemoryPlan(long weights, long gradients, long training, long sampl
 
   /** All of it, at most at one time. */
   public long bytes() {
-    return weights + Math.max(gradients + training, sampling) + runtime;
+    return weights + Math.max(loading, Math.max(gradients + training, sampling)) + runtime;
   }
 }

@@ -9,6 +9,7 @@ import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.tensor.TensorArena;
 import palimpsest.engine.train.Example;
+import palimpsest.engine.train.ExampleGradients;
 import palimpsest.privacy.Accountant;
 import palimpsest.privacy.Ledger;
 import palimpsest.privacy.MechanismSpec;
@@ -144,6 +145,7 @@ public final class TextAudit {
     this.sampling = sampling;
     plan = RunPlan.of(settings, folder.config());
     this.execution = execution.forLength(plan.longestSequence());
+    ExampleGradients.requireRecomputable(settings.method(), execution.recompute());
     this.attack = attack;
     tokenizer = Synthesis.tokenizer(folder);
     template = Synthesis.template(folder, tokenizer, source.labels(), prompt);
@@ -185,6 +187,8 @@ public final class TextAudit {
         TunedDecoder model = Synthesis.begin(plan, folder, kernels);
         TensorArena arena = new TensorArena();
         SecretKey key = SecretKey.fromOperatingSystem()) {
+      // Its values are taken; mapped, the file's pages would be memory of this process.
+      folder.close();
       UntunedTexts untuned = new UntunedTexts(model.base(), template, execution);
       listener.begin("drawing canaries", attack.canaries());
       List<CanaryTexts.Canary> canaries =

@@ -16,6 +16,10 @@ import palimpsest.synth.bench.RandomModel;
 class MemoryPlanTest {
   private static final DecoderConfig MODEL = RandomModel.smollm2();
 
+  /** In float32. */
+  private static final MemoryPlan.Base BASE =
+      new MemoryPlan.Base(MODEL, 4 * MODEL.parameterCount());
+
   private static RunPlan run(TuningMethod method, int maxTokens) {
     return RunPlan.of(
         new RunSettings(
@@ -44,7 +48,7 @@ class MemoryPlanTest {
 
   private static MemoryPlan plan(int maxTokens, int workers, boolean recompute) {
     return MemoryPlan.of(
-        run(TuningMethod.Lora.of(8), maxTokens), MODEL, workers(workers).withRecompute(recompute));
+        run(TuningMethod.Lora.of(8), maxTokens), BASE, workers(workers).withRecompute(recompute));
   }
 
   /** Measured by `palimpsest bench step`: 1.44 GB. */
@@ -54,7 +58,7 @@ class MemoryPlanTest {
       TuningSpec tuning = run(TuningMethod.Lora.of(8), maxTokens).tuning();
       MemoryPlan plan =
           MemoryPlan.of(
-              tuning.method(), tuning.optimizer().settings(), maxTokens, MODEL, workers(2));
+              tuning.method(), tuning.optimizer().settings(), maxTokens, BASE, workers(2));
       assertTrue(plan.bytes() > 1.2e9 && plan.bytes() <= 1.5e9, plan.bytes() + ": " + plan);
     }
   }
@@ -81,6 +85,20 @@ class MemoryPlanTest {
     }
   }
 
+  /** Where little is trained, packing the weights beside their file takes the most. */
+  @Test
+  void theFileThatIsPackedCounts() {
+    MemoryPlan prompt = MemoryPlan.of(run(new TuningMethod.Prompt(40), 64), BASE, workers(1));
+    assertEquals(BASE.files(), prompt.loading());
+    assertTrue(prompt.loading() > prompt.gradients() + prompt.training(), prompt.toString());
+    assertEquals(prompt.weights() + prompt.loading() + prompt.runtime(), prompt.bytes());
+    assertThrows(
+        IllegalArgumentException.class,
+        () ->
+            MemoryPlan.fit(
+                run(new TuningMethod.Prompt(40), 64), BASE, workers(2), prompt.bytes() - 1));
+  }
+
   @Test
   void eachWorkerHasActivationsOfItsOwnAndAllShareTheWeights() {
     MemoryPlan one = plan(64, 1);
@@ -102,8 +120,7 @@ class MemoryPlanTest {
   void whatFitsIsTakenAsItIs() {
     RunPlan run = run(new TuningMethod.Full(), 64);
     ExecutionSpec asked = workers(4);
-    assertEquals(
-        asked, MemoryPlan.fit(run, MODEL, asked, MemoryPlan.of(run, MODEL, asked).bytes()));
+    assertEquals(asked, MemoryPlan.fit(run, BASE, asked, MemoryPlan.of(run, BASE, asked).bytes()));
   }
 
   /** Whatever is chosen fits, and the less there is, the less of it, workers last. */
@@ -111,17 +128,17 @@ class MemoryPlanTest {
   void lessMemoryGivesSmallerGroupsAndThenFewerWorkers() {
     RunPlan run = run(new TuningMethod.Full(), 64);
     ExecutionSpec asked = workers(4);
-    long most = MemoryPlan.of(run, MODEL, asked).bytes();
-    long least = MemoryPlan.of(run, MODEL, asked.with(1, 1, 1, 1)).bytes();
+    long most = MemoryPlan.of(run, BASE, asked).bytes();
+    long least = MemoryPlan.of(run, BASE, asked.with(1, 1, 1, 1)).bytes();
     ExecutionSpec before = asked;
     for (long limit = most; limit >= least; limit -= (most - least) / 7) {
-      ExecutionSpec chosen = MemoryPlan.fit(run, MODEL, asked, limit);
-      assertTrue(MemoryPlan.of(run, MODEL, chosen).bytes() <= limit, chosen.toString());
+      ExecutionSpec chosen = MemoryPlan.fit(run, BASE, asked, limit);
+      assertTrue(MemoryPlan.of(run, BASE, chosen).bytes() <= limit, chosen.toString());
       assertTrue(chosen.workers() <= before.workers(), before + " then " + chosen);
       assertTrue(chosen.groupRows() >= 64 && chosen.groupRows() <= 256, chosen.toString());
       before = chosen;
     }
-    ExecutionSpec tight = MemoryPlan.fit(run, MODEL, asked, least);
+    ExecutionSpec tight = MemoryPlan.fit(run, BASE, asked, least);
     assertEquals(asked.with(1, 64, 1, tight.streams()), tight);
   }
 
@@ -129,9 +146,9 @@ class MemoryPlanTest {
   void longTextsAreWrittenFewerAtATime() {
     RunPlan run = run(TuningMethod.Lora.of(8), 2048);
     ExecutionSpec asked = workers(2);
-    ExecutionSpec chosen = MemoryPlan.fit(run, MODEL, asked, 3L << 30);
+    ExecutionSpec chosen = MemoryPlan.fit(run, BASE, asked, 3L << 30);
     assertTrue(chosen.streams() < asked.streams(), chosen.toString());
-    assertTrue(MemoryPlan.of(run, MODEL, chosen).bytes() <= 3L << 30);
+    assertTrue(MemoryPlan.of(run, BASE, chosen).bytes() <= 3L << 30);
   }
 
   @Test
@@ -139,7 +156,7 @@ class MemoryPlanTest {
     RunPlan run = run(new TuningMethod.Full(), 64);
     IllegalArgumentException refused =
         assertThrows(
-            IllegalArgumentException.class, () -> MemoryPlan.fit(run, MODEL, workers(2), 1L << 30));
+            IllegalArgumentException.class, () -> MemoryPlan.fit(run, BASE, workers(2), 1L << 30));
     assertTrue(
         refused.getMessage().startsWith("a memory of 1.00 GiB is too little: one worker with one"),
         refused.getMessage());

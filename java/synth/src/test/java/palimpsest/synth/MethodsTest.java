@@ -384,6 +384,7 @@ class MethodsTest {
   @Test
   void aMethodsMemoryIsItsOwn() {
     DecoderConfig model = RandomModel.smollm2();
+    MemoryPlan.Base base = new MemoryPlan.Base(model, 0);
     ExecutionSpec narrow = new ExecutionSpec(DType.BF16, 2, 96, 8, 64);
     List<MemoryPlan> plans =
         Stream.of(
@@ -392,7 +393,7 @@ class MethodsTest {
                 new TuningMethod.Prompt(40))
             .map(method ->
                 MemoryPlan.of(
-                    RunPlan.of(settings(method, OptionalDouble.empty()), model), model, narrow))
+                    RunPlan.of(settings(method, OptionalDouble.empty()), model), base, narrow))
             .toList();
     assertTrue(plans.get(0).training() > 10 * plans.get(1).training());
     assertTrue(plans.get(1).training() > 5 * plans.get(2).training());
@@ -400,7 +401,7 @@ class MethodsTest {
     MemoryPlan full =
         MemoryPlan.of(
             RunPlan.of(settings(new TuningMethod.Full(), OptionalDouble.empty()), model),
-            model,
+            base,
             narrow);
     long weights = 134_515_008;
     assertTrue(full.training() >= 8 * weights, "the sum and the weights");
@@ -409,13 +410,13 @@ class MethodsTest {
         MemoryPlan.of(
             RunPlan.of(
                 settings(new TuningMethod.Full(Norms.SKETCHED), OptionalDouble.empty()), model),
-            model,
+            base,
             narrow);
     long vectors = sketched.gradients() - full.gradients();
     assertTrue(vectors > 2 * 16_000_000L && vectors < 0.03 * full.bytes(), "signs: " + vectors);
     TuningMethod some = new TuningMethod.Full(new TensorPatterns(List.of("model.layers.2?.*")));
     MemoryPlan part =
-        MemoryPlan.of(RunPlan.of(settings(some, OptionalDouble.empty()), model), model, narrow);
+        MemoryPlan.of(RunPlan.of(settings(some, OptionalDouble.empty()), model), base, narrow);
     long trained = some.parameterCount(model);
     assertEquals(10 * (2 * 576L + 576 * (2 * 576 + 2 * 192 + 3 * 1536)), trained);
     assertTrue(part.training() >= 8 * trained, "of what is trained alone");

@@ -587,10 +587,10 @@ class PrivateTrainingTest {
     List<ExecutionSpec> chosen = new ArrayList<>();
     try (ModelFolder model = ModelFolder.open(new TinySetting(folder).model())) {
       RunPlan plan = RunPlan.of(settings, model.config());
-      long least = MemoryPlan.of(plan, model.config(), execution(1, 1, 1)).bytes();
-      long most = MemoryPlan.of(plan, model.config(), wide).bytes();
+      long least = MemoryPlan.of(plan, MemoryPlan.Base.of(model), execution(1, 1, 1)).bytes();
+      long most = MemoryPlan.of(plan, MemoryPlan.Base.of(model), wide).bytes();
       for (long limit : new long[] {most, (least + most) / 2, least}) {
-        chosen.add(MemoryPlan.fit(plan, model.config(), wide, limit));
+        chosen.add(MemoryPlan.fit(plan, MemoryPlan.Base.of(model), wide, limit));
       }
     }
     assertEquals(3, chosen.stream().distinct().count(), chosen.toString());

@@ -175,7 +175,7 @@ public final class Activations {
     headMean = table.buffer("headMean", Moment.HEAD, headEnd, wide, maxHeadRows);
     headRstd = table.buffer("headRstd", Moment.HEAD, headEnd, wide, maxHeadRows);
     headLse = table.buffer("headLse", Moment.HEAD, headEnd, wide, maxHeadRows);
-    nll = table.buffer("nll", Moment.HEAD, Moment.AFTER, wide, maxHeadRows);
+    nll = afterHead("nll", Moment.HEAD, wide, maxHeadRows);
     backward = withBackward ? backward(maxHeadRows) : null;
   }
 
@@ -192,6 +192,16 @@ public final class Activations {
    */
   private Moment lastUseOfResidual() {
     return recomputes() || keepsOutputGradients() ? Moment.AFTER : Moment.HEAD;
+  }
+
+  /**
+   * What is read after the output layer, to the end: where blocks are computed again, their buffers
+   * are written meanwhile.
+   */
+  private Tensor afterHead(String name, Moment from, DType type, long... shape) {
+    return recomputes()
+        ? table.kept(name, type, shape)
+        : table.buffer(name, from, Moment.AFTER, type, shape);
   }
 
   /** Queries and keys before their rotation. */
@@ -297,10 +307,7 @@ public final class Activations {
     long keys = attention.keyWidth();
     boolean rope = wideQuery != null;
     Backward b = new Backward();
-    b.dx =
-        recomputes()
-            ? table.kept("dx", wide, maxRows, width)
-            : table.buffer("dx", Moment.D_HEAD, Moment.AFTER, wide, maxRows, width);
+    b.dx = afterHead("dx", Moment.D_HEAD, wide, maxRows, width);
     b.dHeadInput =
         table.buffer("dHeadInput", Moment.D_HEAD, Moment.D_HEAD, wide, maxHeadRows, width);
     b.dHead =

@@ -185,7 +185,8 @@ public final class Decoder implements AutoCloseable {
    * @param rows of the group
    * @param from first element of {@code rows} that is wanted
    * @param count how many, at most {@link Activations#HEAD_ROWS}
-   * @return wide [count, V], a view of the activations that the next call overwrites
+   * @return wide [count, V], a view of the activations that the next call of this or any pass
+   *     overwrites
    */
   public Tensor logits(int[] rows, int from, int count, Activations a) {
     for (int i = 0; i < count; i++) {

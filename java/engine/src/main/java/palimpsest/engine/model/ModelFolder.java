@@ -107,6 +107,11 @@ public final class ModelFolder implements AutoCloseable {
     return HexFormat.of().formatHex(digest.digest());
   }
 
+  /** Bytes of the weights as they lie on disk, which count as this process's once they are read. */
+  public long bytes() {
+    return weights.names().stream().mapToLong(name -> weights.tensor(name).data().byteSize()).sum();
+  }
+
   private void check() {
     TensorNames names = TensorNames.of(config);
     refuseTooLarge();

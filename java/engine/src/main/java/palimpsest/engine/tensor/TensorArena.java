@@ -13,7 +13,25 @@ public final class TensorArena implements AutoCloseable {
   private static final AtomicLong EVER = new AtomicLong();
 
   private final Arena arena = Arena.ofShared();
+  private final boolean countsOnly;
   private final AtomicLong bytes = new AtomicLong();
+
+  /** An arena with memory. */
+  public TensorArena() {
+    this(false);
+  }
+
+  private TensorArena(boolean countsOnly) {
+    this.countsOnly = countsOnly;
+  }
+
+  /**
+   * An arena without memory, which counts what would be needed: a plan must not take what it is to
+   * foresee. Its tensors have shapes alone; nothing may read or write them.
+   */
+  public static TensorArena counting() {
+    return new TensorArena(true);
+  }
 
   /** A zero-filled contiguous tensor. */
   public Tensor allocate(DType type, long... shape) {
@@ -22,8 +40,11 @@ public final class TensorArena implements AutoCloseable {
       size = Math.multiplyExact(size, dimension);
     }
     long needed = Math.multiplyExact(size, type.bytes());
-    MemorySegment segment = GuardedMemory.allocate(arena, needed, ALIGNMENT);
     bytes.addAndGet(needed);
+    if (countsOnly) {
+      return Tensor.of(MemorySegment.NULL.reinterpret(needed), type, shape);
+    }
+    MemorySegment segment = GuardedMemory.allocate(arena, needed, ALIGNMENT);
     EVER.addAndGet(needed);
     return Tensor.of(segment, type, shape);
   }

@@ -67,7 +67,7 @@ abstract class SmallGradients implements PublicGradients, ParameterGradients {
       int maxRows,
       int maxExamples,
       boolean recompute) {
-    try (TensorArena arena = new TensorArena()) {
+    try (TensorArena arena = TensorArena.counting()) {
       new Activations(config, kernels, maxRows, maxRows, method.rank(), purpose(recompute), arena);
       return arena.bytes() + maxExamples * kernels.wide().bytes() * method.parameterCount(config);
     }

@@ -127,16 +127,17 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
       int maxRows,
       int maxExamples) {
     WeightLayout layout = new WeightLayout(config, method.trained());
-    try (TensorArena arena = new TensorArena()) {
+    try (TensorArena counting = TensorArena.counting();
+        TensorArena sketches = new TensorArena()) {
       new Activations(
-          config, kernels, maxRows, maxRows, 0, Activations.Purpose.BOOK_KEEPING, arena);
+          config, kernels, maxRows, maxRows, 0, Activations.Purpose.BOOK_KEEPING, counting);
       if (method.norms() == Norms.SKETCHED) {
-        new NormSketch(layout, config.tiedHead(), kernels, arena);
+        new NormSketch(layout, config.tiedHead(), kernels, sketches);
       }
       long numbers =
           maxExamples * layout.vectorsSize()
               + workspaceSize(layout, kernels, method.norms(), maxRows, maxExamples);
-      return arena.bytes() + kernels.wide().bytes() * numbers;
+      return counting.bytes() + sketches.bytes() + kernels.wide().bytes() * numbers;
     }
   }
 
