@@ -36,6 +36,7 @@ import picocli.CommandLine.RunLast;
       CalibrateCommand.class,
       CheckCommand.class,
       EvaluateCommand.class,
+      ReportCommand.class,
       PretrainCommand.class,
       LedgerCommand.class,
       ModelCommand.class,

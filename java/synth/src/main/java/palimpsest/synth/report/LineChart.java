@@ -1,7 +1,6 @@
 package palimpsest.synth.report;
 
 import java.math.BigDecimal;
-import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -70,43 +69,6 @@ public record LineChart(String title, String over, List<Point> points) {
     points = List.copyOf(points);
   }
 
-  /** The round numbers that an axis is cut at, from the last below the data to the first above. */
-  private record Scale(BigDecimal first, BigDecimal step, int steps, int from, int to) {
-    static Scale of(double least, double most, int from, int to) {
-      double span = most > least ? most - least : Math.max(1e-6, Math.abs(most));
-      BigDecimal step = step(span / 5);
-      BigDecimal first = cut(least, step, RoundingMode.FLOOR);
-      BigDecimal last = cut(most, step, RoundingMode.CEILING);
-      int steps = Math.max(1, last.subtract(first).divide(step).intValueExact());
-      return new Scale(first, step, steps, from, to);
-    }
-
-    /** The least of 1, 2 and 5 times a power of ten that is not below. */
-    private static BigDecimal step(double least) {
-      BigDecimal power = BigDecimal.ONE.scaleByPowerOfTen((int) Math.floor(Math.log10(least)));
-      for (int digit : new int[] {1, 2, 5}) {
-        BigDecimal step = power.multiply(BigDecimal.valueOf(digit));
-        if (step.doubleValue() >= least * (1 - 1e-9)) {
-          return step;
-        }
-      }
-      return power.scaleByPowerOfTen(1);
-    }
-
-    private static BigDecimal cut(double value, BigDecimal step, RoundingMode mode) {
-      return new BigDecimal(value).divide(step, 0, mode).multiply(step);
-    }
-
-    BigDecimal tick(int index) {
-      return first.add(step.multiply(BigDecimal.valueOf(index)));
-    }
-
-    double place(double value) {
-      double share = (value - first.doubleValue()) / (step.doubleValue() * steps);
-      return from + share * (to - from);
-    }
-  }
-
   /** Charts, one under another, as one image. */
   public static String svg(List<LineChart> charts) {
     int height = HEIGHT * charts.size();
@@ -127,16 +89,14 @@ public record LineChart(String title, String over, List<Point> points) {
 
   private void draw(StringBuilder svg) {
     List<Point> drawn = averaged();
-    Scale x = Scale.of(drawn.getFirst().x, drawn.getLast().x, LEFT, RIGHT);
-    Scale y =
-        Scale.of(
+    Ticks x = Ticks.of(drawn.getFirst().x, drawn.getLast().x);
+    Ticks y =
+        Ticks.of(
             drawn.stream().mapToDouble(Point::y).min().orElseThrow(),
-            drawn.stream().mapToDouble(Point::y).max().orElseThrow(),
-            BOTTOM,
-            TOP);
+            drawn.stream().mapToDouble(Point::y).max().orElseThrow());
     text(svg, "title", "start", LEFT, TOP - 18, title);
-    for (int i = 0; i <= y.steps; i++) {
-      double at = y.place(y.tick(i).doubleValue());
+    for (BigDecimal tick : y.all()) {
+      double at = across(y, tick.doubleValue(), BOTTOM, TOP);
       add(
           svg,
           "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>",
@@ -144,23 +104,32 @@ public record LineChart(String title, String over, List<Point> points) {
           RIGHT,
           at,
           at);
-      text(svg, "tick", "end", LEFT - 8, at + 4, y.tick(i).toPlainString());
+      text(svg, "tick", "end", LEFT - 8, at + 4, tick.toPlainString());
     }
-    for (int i = 0; i <= x.steps; i++) {
-      double at = x.place(x.tick(i).doubleValue());
-      text(svg, "tick", "middle", at, BOTTOM + 18, x.tick(i).toPlainString());
+    for (BigDecimal tick : x.all()) {
+      double at = across(x, tick.doubleValue(), LEFT, RIGHT);
+      text(svg, "tick", "middle", at, BOTTOM + 18, tick.toPlainString());
     }
     text(svg, "tick", "end", RIGHT, BOTTOM + 34, over);
     StringJoiner places = new StringJoiner(" ");
     for (Point point : drawn) {
-      places.add(String.format(Locale.ROOT, "%.1f,%.1f", x.place(point.x), y.place(point.y)));
+      places.add(
+          String.format(
+              Locale.ROOT,
+              "%.1f,%.1f",
+              across(x, point.x, LEFT, RIGHT),
+              across(y, point.y, BOTTOM, TOP)));
     }
     add(svg, "<polyline class=\"line\" points=\"%s\"/>", places);
     Point last = drawn.getLast();
-    double atX = x.place(last.x);
-    double atY = y.place(last.y);
+    double atX = across(x, last.x, LEFT, RIGHT);
+    double atY = across(y, last.y, BOTTOM, TOP);
     add(svg, "<circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/>", atX, atY);
     text(svg, "last", "start", atX + 8, atY + 4, String.format(Locale.ROOT, "%.4g", last.y));
+  }
+
+  private static double across(Ticks ticks, double value, int from, int to) {
+    return from + ticks.place(value) * (to - from);
   }
 
   /** Means of neighbours where there are more points than can be told apart. */
