@@ -121,7 +121,7 @@ public final class ReleaseReport {
               List.of(
                   new Block.Facts(facts),
                   labels(texts),
-                  Lengths.of("words", Map.of(Block.Side.SYNTHETIC, lengths(texts))),
+                  Lengths.of("Words", Map.of(Block.Side.SYNTHETIC, lengths(texts))),
                   samples(texts)));
         });
   }
