@@ -36,8 +36,7 @@ public record Diversity(
     long pairCount = 0;
     int repetitive = 0;
     for (String text : texts) {
-      List<String> found =
-          Words.of(text).stream().filter(w -> Character.isLetterOrDigit(w.codePointAt(0))).toList();
+      List<String> found = Words.withoutSigns(text);
       List<String> foundPairs = Words.grams(found, 2);
       words.addAll(found);
       pairs.addAll(foundPairs);

@@ -22,6 +22,13 @@ public final class Words {
     return words;
   }
 
+  /** The words of letters and digits alone. */
+  static List<String> withoutSigns(String text) {
+    return of(text).stream()
+        .filter(word -> Character.isLetterOrDigit(word.codePointAt(0)))
+        .toList();
+  }
+
   /** The runs of n neighbouring words, each as one string; empty if the text is shorter. */
   static List<String> grams(List<String> words, int n) {
     List<String> grams = new ArrayList<>();
