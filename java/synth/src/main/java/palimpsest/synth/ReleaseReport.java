@@ -143,7 +143,7 @@ public final class ReleaseReport {
 
   /** Words a text. */
   static int[] lengths(LabelledTexts texts) {
-    return texts.texts().stream().mapToInt(text -> Words.of(text).size()).toArray();
+    return texts.texts().stream().mapToInt(text -> Words.withoutSigns(text).size()).toArray();
   }
 
   private static Block.Bars labels(LabelledTexts texts) {

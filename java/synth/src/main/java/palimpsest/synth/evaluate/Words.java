@@ -13,7 +13,7 @@ public final class Words {
 
   private Words() {}
 
-  public static List<String> of(String text) {
+  static List<String> of(String text) {
     List<String> words = new ArrayList<>();
     Matcher matcher = WORD.matcher(text.toLowerCase(Locale.ROOT));
     while (matcher.find()) {
@@ -23,7 +23,7 @@ public final class Words {
   }
 
   /** The words of letters and digits alone. */
-  static List<String> withoutSigns(String text) {
+  public static List<String> withoutSigns(String text) {
     return of(text).stream()
         .filter(word -> Character.isLetterOrDigit(word.codePointAt(0)))
         .toList();
