@@ -78,4 +78,59 @@ class EvaluateCommandTest {
     assertEquals(1, run.err().lines().count(), run.err());
     assertTrue(run.err().contains(named), run.err());
   }
+
+  private static String sentence(int number) {
+    StringBuilder words = new StringBuilder();
+    for (int i = 0; i < 60; i++) {
+      words.append(i == 0 ? "" : " ").append("w").append(number).append("x").append(i);
+    }
+    return words.toString();
+  }
+
+  /** Of three texts one is a private record, one has most of one in it, and one is its own. */
+  @Test
+  void whatIsCopiedFromThePrivateFileIsCounted() throws IOException {
+    String tuned =
+        file("tuned.csv", "body,kind\n" + sentence(1) + ",fruit\n" + sentence(2) + ",tool\n");
+    String made = "";
+    for (String text :
+        new String[] {sentence(1), "so " + sentence(2).substring(0, 200), "a ripe apple"}) {
+      made += "{\"label\":\"fruit\",\"text\":\"" + text + "\"}\n";
+    }
+    CommandLineRun run = evaluate(made, "--tuned-on", tuned, "--json");
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    JsonNode copied = new ObjectMapper().readTree(run.out()).get("copied");
+    assertEquals(1 / 3.0, copied.at("/exact/value").asDouble());
+    assertEquals(60, copied.get("longestRun").asInt());
+    assertEquals(1 / 3.0, copied.at("/withLongRun/value").asDouble());
+    JsonNode byReal = new ObjectMapper().readTree(run.out()).get("copiedByReal");
+    assertEquals(0, byReal.at("/exact/value").asDouble());
+    assertTrue(evaluate(made, "--tuned-on", tuned).out().contains("1 equal, 1 nearly"));
+  }
+
+  /** The page is the owner's, so it says so and never lies in a release. */
+  @Test
+  void thePageIsMarkedInternalAndStaysOutOfAReleaseFolder() throws IOException {
+    Path page = folder.resolve("page.html");
+    String test = file("test.csv", "body,kind\na hammer,tool\nan apple,fruit\n");
+    CommandLineRun run =
+        evaluate(RIGHT.repeat(3) + WRONG, "--test", test, "--report", page.toString());
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    String html = Files.readString(page);
+    assertTrue(html.contains("class=\"internal\""), html);
+    assertTrue(html.contains("For the owner&#39;s eyes"), html);
+    assertTrue(html.contains("trained on synthetic records"), html);
+    assertTrue(html.contains("real.csv, SHA-256 "), html);
+    assertFalse(html.contains(folder.toString()), "no path of the owner's machine");
+    CommandLineRun again = evaluate(RIGHT, "--report", page.toString());
+    assertEquals(ExitCode.BAD_INPUT, again.exitCode());
+    Path release = Files.createDirectory(folder.resolve("release"));
+    Files.writeString(release.resolve("privacy.json"), "{}");
+    Files.writeString(release.resolve("STATEMENT.txt"), "x");
+    Path among = release.resolve("page.html");
+    CommandLineRun refused = evaluate(RIGHT, "--report", among.toString());
+    assertEquals(ExitCode.BAD_INPUT, refused.exitCode());
+    assertTrue(refused.err().contains("is a release"), refused.err());
+    assertFalse(Files.exists(among));
+  }
 }

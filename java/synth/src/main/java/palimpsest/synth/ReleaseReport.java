@@ -63,12 +63,17 @@ public final class ReleaseReport {
    * @throws InputException if it is none
    */
   public static HtmlReport of(Path folder) {
-    ReleaseReport report = new ReleaseReport(folder);
+    ReleaseReport report = read(folder);
     return new HtmlReport(
         HtmlReport.Edition.RELEASABLE,
         "Synthetic records: " + report.word("dataSet"),
         report.promise(),
         report.sections());
+  }
+
+  /** What a folder says, in parts. */
+  static ReleaseReport read(Path folder) {
+    return new ReleaseReport(folder);
   }
 
   /** The statement's sentences that say what is promised, the first of them first. */

@@ -1,5 +1,8 @@
 package palimpsest.synth.evaluate;
 
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -12,6 +15,11 @@ import java.util.Optional;
  * @param test how classifiers do on further real records, if there are any
  * @param diversity of the synthetic texts
  * @param realDiversity of as many real ones, since distinct-n falls as a set grows
+ * @param statistics of the synthetic texts
+ * @param realStatistics of as many real ones
+ * @param divergence of the synthetic texts from as many real ones
+ * @param repeated what synthetic texts have word for word from each other; its tokens are words
+ * @param copied what they have from the records that their model was tuned on, if those are at hand
  */
 public record Evaluation(
     int synthetic,
@@ -19,7 +27,12 @@ public record Evaluation(
     LabelAgreement agreement,
     Optional<Test> test,
     Diversity diversity,
-    Diversity realDiversity) {
+    Diversity realDiversity,
+    TextStatistics statistics,
+    TextStatistics realStatistics,
+    TextDivergence divergence,
+    Copying repeated,
+    Optional<Copied> copied) {
 
   /**
    * Naive Bayes on real records that were in no training set.
@@ -33,14 +46,39 @@ public record Evaluation(
       LabelAgreement agreement, Proportion trainedOnReal, Proportion trainedOnSynthetic) {}
 
   /**
+   * What texts have word for word from private records.
+   *
+   * @param bySynthetic of the synthetic texts
+   * @param byReal of as many real ones that were in no training set, which share set phrases too
+   */
+  public record Copied(Copying bySynthetic, Copying byReal) {}
+
+  /** Numbers for words, given as they come. */
+  private static final class Dictionary {
+    private final Map<String, Integer> numbers = new HashMap<>();
+
+    int[] tokens(String text) {
+      return Words.of(text).stream()
+          .mapToInt(word -> numbers.computeIfAbsent(word, _ -> numbers.size()))
+          .toArray();
+    }
+  }
+
+  /**
    * Evaluates.
    *
    * @param real records that the synthetic set's model was not tuned on
    * @param test further real records
+   * @param tuned the records that it was tuned on
    */
   public static Evaluation of(
-      LabelledTexts synthetic, LabelledTexts real, Optional<LabelledTexts> test) {
+      LabelledTexts synthetic,
+      LabelledTexts real,
+      Optional<LabelledTexts> test,
+      Optional<LabelledTexts> tuned) {
     NaiveBayes judge = real.judge();
+    List<String> asMany = real.spread(synthetic.size()).texts();
+    Dictionary dictionary = new Dictionary();
     return new Evaluation(
         synthetic.size(),
         real.size(),
@@ -51,6 +89,14 @@ public record Evaluation(
                 judge.accuracy(further.texts(), further.labels()),
                 synthetic.judge().accuracy(further.texts(), further.labels()))),
         Diversity.of(synthetic.texts()),
-        Diversity.of(real.spread(synthetic.size()).texts()));
+        Diversity.of(asMany),
+        TextStatistics.of(synthetic.texts()),
+        TextStatistics.of(asMany),
+        TextDivergence.of(synthetic.texts(), asMany),
+        Copying.within(synthetic.texts(), dictionary::tokens),
+        tuned.map(records ->
+            new Copied(
+                Copying.of(synthetic.texts(), records.texts(), dictionary::tokens),
+                Copying.of(asMany, records.texts(), dictionary::tokens))));
   }
 }
