@@ -2,12 +2,11 @@ package palimpsest.synth.evaluate;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
-import java.util.Set;
 import java.util.regex.Pattern;
 import palimpsest.synth.SplitMix64;
 
@@ -126,7 +125,7 @@ public final class NearDuplicates {
     if (wanted.length == 0) {
       return OptionalInt.empty();
     }
-    Set<Integer> tried = new HashSet<>(List.of(except));
+    BitSet tried = new BitSet();
     long[] keys = keys(wanted);
     for (int band = 0; band < BANDS; band++) {
       long[] entries = bands[band];
@@ -136,7 +135,11 @@ public final class NearDuplicates {
           i < entries.length && entries[i] >>> numberBits == key >>> numberBits;
           i++) {
         int number = (int) (entries[i] - key);
-        if (tried.add(number) && jaccard(wanted, shingles.get(number)) >= THRESHOLD) {
+        if (number == except || tried.get(number)) {
+          continue;
+        }
+        tried.set(number);
+        if (areNear(wanted, shingles.get(number))) {
           return OptionalInt.of(first[number]);
         }
       }
@@ -186,14 +189,25 @@ public final class NearDuplicates {
     return minimum;
   }
 
-  private static double jaccard(long[] a, long[] b) {
-    int common = 0;
-    for (int i = 0, j = 0; i < a.length && j < b.length; ) {
+  /** Whether two sorted sets are; ends as soon as they cannot be, since most candidates are not. */
+  private static boolean areNear(long[] a, long[] b) {
+    int total = a.length + b.length;
+    int unmatched = 0;
+    int i = 0;
+    int j = 0;
+    while (i < a.length && j < b.length) {
       int order = Long.compare(a[i], b[j]);
-      common += order == 0 ? 1 : 0;
       i += order <= 0 ? 1 : 0;
       j += order >= 0 ? 1 : 0;
+      if (order != 0 && jaccard(total, ++unmatched) < THRESHOLD) {
+        return false;
+      }
     }
-    return common / (double) (a.length + b.length - common);
+    return jaccard(total, unmatched + a.length - i + b.length - j) >= THRESHOLD;
+  }
+
+  /** Of two sets of so many elements in all, of which so many are in one of them alone. */
+  private static double jaccard(int total, int unmatched) {
+    return (total - unmatched) / (double) (total + unmatched);
   }
 }
