@@ -11,6 +11,11 @@ final class IntList {
     values = new int[Math.max(2, capacity)];
   }
 
+  /** Keeps the first {@code count} at most. */
+  void cut(int count) {
+    size = Math.min(size, count);
+  }
+
   void add(int value) {
     if (size == values.length) {
       values = Arrays.copyOf(values, size + (size >> 1));

@@ -164,7 +164,7 @@ record PreTokenizer(boolean digitsAlone, Pattern pattern) {
   }
 
   /** Unicode property White_Space, which is neither of Java's own two notions. */
-  private static boolean isWhiteSpace(int c) {
+  static boolean isWhiteSpace(int c) {
     return c >= 0x09 && c <= 0x0D
         || c == 0x20
         || c == 0x85

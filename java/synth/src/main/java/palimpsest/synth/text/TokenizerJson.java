@@ -13,9 +13,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Reads the parts of a Hugging Face tokenizer.json that byte-level BPE needs, as a stream with a
- * cap on every size. Truncation, padding and the post-processor are not read: they concern batches
- * of model inputs, not the text's own ids.
+ * Reads the parts of a Hugging Face tokenizer.json that byte-level BPE or BERT's word pieces need,
+ * as a stream with a cap on every size. Truncation, padding and the post-processor are not read:
+ * they concern batches of model inputs, not the text's own ids.
  */
 final class TokenizerJson {
   static final int MAX_FILE_BYTES = 64 << 20;
@@ -51,12 +51,30 @@ final class TokenizerJson {
   }
 
   /**
-   * Reads the whole stream.
+   * Reads the whole stream as byte-level BPE.
    *
    * @param name what error messages call the file
    * @throws InputException if it is not such a file, or over a cap
    */
   static TokenizerJson read(InputStream in, String name) {
+    TokenizerJson file = parse(in, name);
+    file.checkModel();
+    return file;
+  }
+
+  /**
+   * Reads the whole stream as the word pieces of an uncased BERT.
+   *
+   * @param name what error messages call the file
+   * @throws InputException if it is not such a file, or over a cap
+   */
+  static TokenizerJson readWordPieces(InputStream in, String name) {
+    TokenizerJson file = parse(in, name);
+    file.checkWordPieces();
+    return file;
+  }
+
+  private static TokenizerJson parse(InputStream in, String name) {
     TokenizerJson file = new TokenizerJson(name);
     try (JsonParser parser = JSON.createParser(in)) {
       file.readRoot(parser);
@@ -65,9 +83,8 @@ final class TokenizerJson {
           name + ": not a tokenizer.json (broken, too deep or too large JSON); get the file again");
     }
     if (file.vocabulary.isEmpty()) {
-      throw file.refuse("it has no model.vocab", "give a byte-level BPE tokenizer.json");
+      throw file.refuse("it has no model.vocab", "give the tokenizer.json of a model");
     }
-    file.checkModel();
     return file;
   }
 
@@ -279,6 +296,45 @@ final class TokenizerJson {
     }
   }
 
+  /** That the file asks for what {@link WordPiece} does, and for nothing else. */
+  private void checkWordPieces() {
+    requireSetting("model.type", model.get("type"), "WordPiece");
+    requireSetting("model.unk_token", model.get("unk_token"), "[UNK]");
+    requireSetting(
+        "model.continuing_subword_prefix",
+        model.getOrDefault("continuing_subword_prefix", WordPiece.CONTINUES),
+        WordPiece.CONTINUES);
+    requireSetting(
+        "model.max_input_chars_per_word",
+        model.getOrDefault("max_input_chars_per_word", (long) WordPiece.MAX_WORD_CHARACTERS),
+        (long) WordPiece.MAX_WORD_CHARACTERS);
+    requireSetting("normalizer", typeIn(normalizer), "BertNormalizer");
+    Map<?, ?> clean = (Map<?, ?>) normalizer;
+    requireSetting("normalizer.clean_text", clean.get("clean_text"), true);
+    requireSetting("normalizer.handle_chinese_chars", clean.get("handle_chinese_chars"), true);
+    requireSetting("normalizer.lowercase", clean.get("lowercase"), true);
+    if (clean.get("strip_accents") != null) {
+      requireSetting("normalizer.strip_accents", clean.get("strip_accents"), true);
+    }
+    requireSetting("pre_tokenizer", typeIn(preTokenizer), "BertPreTokenizer");
+    for (AddedToken token : added) {
+      if (!token.special()
+          || !Integer.valueOf(token.id()).equals(vocabulary.get(token.content()))) {
+        throw refuse(
+            "added token " + token.id() + " is no control token of model.vocab",
+            "use an uncased BERT model");
+      }
+    }
+  }
+
+  private void requireSetting(String what, Object found, Object wanted) {
+    if (!wanted.equals(found)) {
+      throw refuse(
+          what + " is " + quoted(found) + ", supported is " + quoted(wanted),
+          "use an uncased BERT model");
+    }
+  }
+
   /** The splitting that the file asks for, if it is a known one. */
   PreTokenizer preTokenizer() {
     List<?> steps =
@@ -355,7 +411,11 @@ final class TokenizerJson {
   }
 
   private static String typeOf(Object setting) {
-    return setting instanceof Map<?, ?> map ? quoted(map.get("type")) : "none";
+    return setting instanceof Map<?, ?> ? quoted(typeIn(setting)) : "none";
+  }
+
+  private static Object typeIn(Object setting) {
+    return setting instanceof Map<?, ?> map ? map.get("type") : null;
   }
 
   /** A name from an untrusted file, cut and stripped of control characters for a message. */

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.zip.Deflater;
 import java.util.zip.GZIPOutputStream;
@@ -57,6 +58,12 @@ class TextFuzzTest extends FuzzTests {
                 "model":{"vocab":{"a":0,"b":1,"Ġ":2,"ab":3},"merges":[["a","b"]],
                 "ignore_merges":true}}\
                 """));
+    formats.add(
+        FuzzFormat.of("wordpiece", TextFuzzTest::wordPiece, InputException.class)
+            .from(WordPieceTest.smallJson()));
+    formats.add(
+        FuzzFormat.of("wordpiece-list", TextFuzzTest::wordPieceList, InputException.class)
+            .from("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n##b\n", "[UNK]\r\n[CLS]\r\n[SEP]\r\n\u00e9"));
     return formats;
   }
 
@@ -163,5 +170,17 @@ class TextFuzzTest extends FuzzTests {
     Tokenizer tokenizer = Tokenizer.read(new ByteArrayInputStream(file), "tokenizer.json");
     int[] ids = tokenizer.encode("ab aba 12 <|im_end|> \t\t");
     return tokenizer.decodeText(ids) + tokenizer.endTokenCandidates();
+  }
+
+  private static Object wordPiece(byte[] file) {
+    return ids(WordPiece.readJson(new ByteArrayInputStream(file), "tokenizer.json"));
+  }
+
+  private static Object wordPieceList(byte[] file) {
+    return ids(WordPiece.readList(new ByteArrayInputStream(file), "vocab.txt"));
+  }
+
+  private static Object ids(WordPiece tokenizer) {
+    return Arrays.toString(tokenizer.encode("ab aba 12 [SEP] \t\t un-affable"));
   }
 }
