@@ -1,5 +1,5 @@
-// Causal attention with grouped key-value heads, forward and backward, one (example, key-value
-// head) at a time.
+// Attention with grouped key-value heads, causal or not, forward and backward, one (example,
+// key-value head) at a time.
 //
 // Queries are laid out as lanes: lane l of a group of G query heads is query l / G of head l % G,
 // so one panel of kPanel lanes meets each key once for all heads that share it. Scores are kept key
@@ -67,13 +67,14 @@ void copy_panels(const T* source, int64_t ld, int64_t n, int64_t padded, int64_t
 struct Span {
   int64_t query_start, queries, key_start, keys;
   int64_t group;  // query heads a key-value head
+  bool causal;
   int64_t lanes() const { return queries * group; }
-  // Position among the keys of a lane's query.
-  int64_t position(int64_t lane) const { return keys - queries + lane / group; }
+  // The last key that a lane's query sees: the one at its own place, or all of the example's.
+  int64_t position(int64_t lane) const { return causal ? keys - queries + lane / group : keys - 1; }
 };
 
-Span span_of(const int32_t* spans, int64_t ld, int32_t b, int64_t group) {
-  return {spans[b], spans[ld + b], spans[2 * ld + b], spans[3 * ld + b], group};
+Span span_of(const int32_t* spans, int64_t ld, int32_t b, int64_t group, bool causal) {
+  return {spans[b], spans[ld + b], spans[2 * ld + b], spans[3 * ld + b], group, causal};
 }
 
 // Keys that some lane of the panel sees: [first, end), cut to whole tiles.
@@ -131,7 +132,7 @@ void score(const float* rows, int64_t d, const float* transposed, Keys keys, int
     score<kVectors>(rows, d, transposed, keys, scores);
 }
 
-// Lanes' positions among the keys; -1 for lanes beyond the last.
+// The last keys that lanes see; -1 for lanes beyond the last.
 void positions_of(const Span& span, int64_t lane0, float* positions) {
   for (int64_t l = 0; l < kPanel; l++)
     positions[l] = lane0 + l < span.lanes() ? (float)span.position(lane0 + l) : -1.0f;
@@ -384,11 +385,11 @@ void backward_head(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* 
 template <class T>
 void forward(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v, int64_t v_ld,
              const int32_t* spans, int64_t spans_ld, int32_t count, int32_t heads, int32_t kv_heads,
-             int64_t d, float scale, int32_t window, T* out, int64_t out_ld, float* lse,
-             int64_t lse_ld, float* workspace) {
+             int64_t d, float scale, int32_t window, bool causal, T* out, int64_t out_ld,
+             float* lse, int64_t lse_ld, float* workspace) {
   const int64_t group = heads / kv_heads;
   for (int32_t b = 0; b < count; b++) {
-    const Span span = span_of(spans, spans_ld, b, group);
+    const Span span = span_of(spans, spans_ld, b, group, causal);
     for (int64_t h = 0; h < kv_heads; h++)
       forward_head(q, q_ld, k + span.key_start * k_ld + h * d, k_ld,
                    v + span.key_start * v_ld + h * d, v_ld, span, h * group, d, scale, window, out,
@@ -400,11 +401,11 @@ template <class T>
 void backward(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v, int64_t v_ld,
               const T* out, int64_t out_ld, const float* d_out, int64_t d_out_ld, const float* lse,
               int64_t lse_ld, const int32_t* spans, int64_t spans_ld, int32_t count, int32_t heads,
-              int32_t kv_heads, int64_t d, float scale, int32_t window, const Gradients& to,
-              float* workspace) {
+              int32_t kv_heads, int64_t d, float scale, int32_t window, bool causal,
+              const Gradients& to, float* workspace) {
   const int64_t group = heads / kv_heads;
   for (int32_t b = 0; b < count; b++) {
-    const Span span = span_of(spans, spans_ld, b, group);
+    const Span span = span_of(spans, spans_ld, b, group, causal);
     for (int64_t h = 0; h < kv_heads; h++)
       backward_head(q, q_ld, k + span.key_start * k_ld + h * d, k_ld,
                     v + span.key_start * v_ld + h * d, v_ld, out, out_ld, d_out, d_out_ld, lse,
@@ -413,11 +414,12 @@ void backward(const T* q, int64_t q_ld, const T* k, int64_t k_ld, const T* v, in
 }
 
 int check(const int32_t* spans, int64_t spans_ld, int32_t count, int32_t heads, int32_t kv_heads,
-          int64_t d, int64_t workspace_floats, bool backward) {
+          int64_t d, int32_t window, bool causal, int64_t workspace_floats, bool backward) {
   PALIMPSEST_REQUIRE(count >= 0 && spans_ld >= count && d > 0 && kv_heads > 0 &&
                      heads % kv_heads == 0);
+  PALIMPSEST_REQUIRE(window >= 0 && (causal || window == 0));
   for (int32_t b = 0; b < count; b++) {
-    const Span span = span_of(spans, spans_ld, b, 1);
+    const Span span = span_of(spans, spans_ld, b, 1, causal);
     PALIMPSEST_REQUIRE(span.query_start >= 0 && span.key_start >= 0 && span.queries >= 0 &&
                        span.keys >= span.queries);
     PALIMPSEST_REQUIRE(!backward ||
@@ -440,18 +442,19 @@ int attention_workspace(int64_t keys, int64_t head_size, int64_t* floats) {
 int attention_forward(const void* q, int64_t q_ld, const void* k, int64_t k_ld, const void* v,
                       int64_t v_ld, int32_t type, const int32_t* spans, int64_t spans_ld,
                       int32_t count, int32_t heads, int32_t kv_heads, int64_t head_size,
-                      float scale, int32_t window, void* out, int64_t out_ld, float* lse,
-                      int64_t lse_ld, float* workspace, int64_t workspace_floats) {
-  int status = check(spans, spans_ld, count, heads, kv_heads, head_size, workspace_floats, false);
+                      float scale, int32_t window, int32_t causal, void* out, int64_t out_ld,
+                      float* lse, int64_t lse_ld, float* workspace, int64_t workspace_floats) {
+  int status = check(spans, spans_ld, count, heads, kv_heads, head_size, window, causal != 0,
+                     workspace_floats, false);
   if (status != PALIMPSEST_OK) return status;
   if (type == PALIMPSEST_BF16)
     forward(static_cast<const bf16*>(q), q_ld, static_cast<const bf16*>(k), k_ld,
             static_cast<const bf16*>(v), v_ld, spans, spans_ld, count, heads, kv_heads, head_size,
-            scale, window, static_cast<bf16*>(out), out_ld, lse, lse_ld, workspace);
+            scale, window, causal != 0, static_cast<bf16*>(out), out_ld, lse, lse_ld, workspace);
   else
     forward(static_cast<const float*>(q), q_ld, static_cast<const float*>(k), k_ld,
             static_cast<const float*>(v), v_ld, spans, spans_ld, count, heads, kv_heads, head_size,
-            scale, window, static_cast<float*>(out), out_ld, lse, lse_ld, workspace);
+            scale, window, causal != 0, static_cast<float*>(out), out_ld, lse, lse_ld, workspace);
   return PALIMPSEST_OK;
 }
 
@@ -459,22 +462,23 @@ int attention_backward(const void* q, int64_t q_ld, const void* k, int64_t k_ld,
                        int64_t v_ld, const void* out, int64_t out_ld, int32_t type,
                        const float* d_out, int64_t d_out_ld, const float* lse, int64_t lse_ld,
                        const int32_t* spans, int64_t spans_ld, int32_t count, int32_t heads,
-                       int32_t kv_heads, int64_t head_size, float scale, int32_t window, void* dq,
-                       int64_t dq_ld, void* dk, int64_t dk_ld, void* dv, int64_t dv_ld,
-                       int32_t d_type, float* workspace, int64_t workspace_floats) {
-  int status = check(spans, spans_ld, count, heads, kv_heads, head_size, workspace_floats, true);
+                       int32_t kv_heads, int64_t head_size, float scale, int32_t window,
+                       int32_t causal, void* dq, int64_t dq_ld, void* dk, int64_t dk_ld, void* dv,
+                       int64_t dv_ld, int32_t d_type, float* workspace, int64_t workspace_floats) {
+  int status = check(spans, spans_ld, count, heads, kv_heads, head_size, window, causal != 0,
+                     workspace_floats, true);
   if (status != PALIMPSEST_OK) return status;
   const Gradients to{dq, dk, dv, dq_ld, dk_ld, dv_ld, d_type == PALIMPSEST_BF16};
   if (type == PALIMPSEST_BF16)
     backward(static_cast<const bf16*>(q), q_ld, static_cast<const bf16*>(k), k_ld,
              static_cast<const bf16*>(v), v_ld, static_cast<const bf16*>(out), out_ld, d_out,
              d_out_ld, lse, lse_ld, spans, spans_ld, count, heads, kv_heads, head_size, scale,
-             window, to, workspace);
+             window, causal != 0, to, workspace);
   else
     backward(static_cast<const float*>(q), q_ld, static_cast<const float*>(k), k_ld,
              static_cast<const float*>(v), v_ld, static_cast<const float*>(out), out_ld, d_out,
              d_out_ld, lse, lse_ld, spans, spans_ld, count, heads, kv_heads, head_size, scale,
-             window, to, workspace);
+             window, causal != 0, to, workspace);
   return PALIMPSEST_OK;
 }
 

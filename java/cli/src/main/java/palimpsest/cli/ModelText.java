@@ -4,16 +4,19 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.EncoderConfig;
 import palimpsest.engine.model.ModelCache;
+import palimpsest.engine.model.ModelConfig;
 
 /** A model as it is shown. */
 record ModelText(Map<String, Object> fields) {
   static ModelText of(ModelCache.Info info) {
-    DecoderConfig config = info.config();
+    ModelConfig config = info.config();
     DecoderConfig.AttentionOptions attention = config.attention();
     Map<String, Object> fields = new LinkedHashMap<>();
     fields.put("name", info.name());
     fields.put("folder", info.path().toString());
+    fields.put("kind", config instanceof EncoderConfig ? "encoder" : "decoder");
     fields.put("family", config.family());
     fields.put("parameters", config.parameterCount());
     fields.put("bytes", info.bytes());
@@ -25,11 +28,20 @@ record ModelText(Map<String, Object> fields) {
     fields.put("feed_forward", config.feedForward().width());
     fields.put("activation", word(config.feedForward().activation()));
     fields.put("norm", word(config.norm().kind()));
-    fields.put("positions", word(config.position().kind()));
+    fields.put("positions", word(positions(config)));
     fields.put("vocabulary", config.vocabularySize());
     fields.put("context", config.contextLength());
-    fields.put("tied_head", config.tiedHead());
+    if (config instanceof DecoderConfig decoder) {
+      fields.put("tied_head", decoder.tiedHead());
+    }
     return new ModelText(fields);
+  }
+
+  private static DecoderConfig.PositionKind positions(ModelConfig config) {
+    return switch (config) {
+      case DecoderConfig decoder -> decoder.position().kind();
+      case EncoderConfig _ -> DecoderConfig.PositionKind.LEARNED;
+    };
   }
 
   private static String word(Enum<?> choice) {

@@ -49,12 +49,41 @@ class ModelCommandTest {
     assertEquals("tiny-model", listed.get("name").textValue());
     assertEquals(config.parameterCount(), listed.get("parameters").longValue());
     assertEquals(4 * config.parameterCount(), listed.get("bytes").longValue(), 4000);
-    assertEquals(2, list.get("available").size());
+    assertEquals(3, list.get("available").size());
 
     CommandLineRun shown = model("show", "tiny-model");
     assertEquals(ExitCode.DONE, shown.exitCode(), shown.err());
     assertTrue(shown.out().contains("silu_gated"), shown.out());
     assertEquals(shown.out(), model("show", cache.resolve("tiny-model").toString()).out());
+  }
+
+  /** It can be had and shown, and whatever writes text refuses it in a line. */
+  @Test
+  void anEncoderIsNotTakenForAModelThatWrites() throws IOException {
+    Path encoder = temp.resolve("Tiny-Encoder");
+    RandomModel.write(TinyConfigs.bert(), encoder, 1);
+    CommandLineRun imported = model("import", encoder.toString(), "--json");
+    assertEquals(ExitCode.DONE, imported.exitCode(), imported.err());
+    JsonNode shown = new ObjectMapper().readTree(imported.out());
+    assertEquals("encoder", shown.get("kind").textValue());
+    assertEquals(TinyConfigs.bert().parameterCount(), shown.get("parameters").longValue());
+    for (CommandLineRun run :
+        new CommandLineRun[] {
+          CommandLineRun.of(
+              "calibrate",
+              "--plan",
+              "--epsilon",
+              "8",
+              "--size-bound",
+              "6000",
+              "--model",
+              encoder.toString()),
+          CommandLineRun.of("bench", "step", "--model", encoder.toString())
+        }) {
+      assertEquals(ExitCode.BAD_INPUT, run.exitCode(), run.err());
+      assertEquals(1, run.err().lines().count(), run.err());
+      assertTrue(run.err().contains("is an encoder, which reads text"), run.err());
+    }
   }
 
   @Test

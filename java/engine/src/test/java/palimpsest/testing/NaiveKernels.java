@@ -3,12 +3,14 @@ package palimpsest.testing;
 import java.lang.reflect.Proxy;
 import java.util.stream.IntStream;
 import palimpsest.engine.kernel.ClippedExamples;
+import palimpsest.engine.kernel.Convolution;
 import palimpsest.engine.kernel.EmbeddingRows;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.Linear;
 import palimpsest.engine.kernel.LinearWeights;
 import palimpsest.engine.kernel.Lora;
 import palimpsest.engine.kernel.LoraFactors;
+import palimpsest.engine.kernel.Spans;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
@@ -27,6 +29,7 @@ public final class NaiveKernels {
     ReferenceKernels reference = new ReferenceKernels(compute, DType.F32);
     Linear linear = new NaiveLinear(compute);
     Lora lora = new NaiveLora(compute);
+    Convolution convolution = new NaiveConvolution(reference.convolution());
     return (Kernels)
         Proxy.newProxyInstance(
             NaiveKernels.class.getClassLoader(),
@@ -35,6 +38,7 @@ public final class NaiveKernels {
                 switch (method.getName()) {
                   case "linear" -> linear;
                   case "lora" -> lora;
+                  case "convolution" -> convolution;
                   default -> method.invoke(reference, arguments);
                 });
   }
@@ -168,7 +172,13 @@ public final class NaiveKernels {
 
     @Override
     public void repack(Tensor weight, boolean inputMajor, Tensor bias, LinearWeights into) {
-      throw new UnsupportedOperationException("no weights are tuned");
+      Weights to = (Weights) into;
+      float[][] values = rounded(weight, compute);
+      values = inputMajor ? transposed(values) : values;
+      for (int p = 0; p < values.length; p++) {
+        System.arraycopy(values[p], 0, to.values[p], 0, values[p].length);
+        to.bias[p] = (float) bias.get(p);
+      }
     }
 
     @Override
@@ -189,7 +199,15 @@ public final class NaiveKernels {
     @Override
     public void exampleGrad(
         Tensor x, Tensor dy, long from, long to, Tensor dWeight, Tensor workspace) {
-      throw new UnsupportedOperationException("no weights are tuned");
+      for (int p = 0; p < dy.cols(); p++) {
+        for (int k = 0; k < x.cols(); k++) {
+          float sum = (float) dWeight.get(p, k);
+          for (long t = from; t < to; t++) {
+            sum += (float) dy.get(t, p) * (float) x.get(t, k);
+          }
+          dWeight.set(p, k, sum);
+        }
+      }
     }
 
     @Override
@@ -242,6 +260,51 @@ public final class NaiveKernels {
     @Override
     public void round(Tensor from, Tensor to) {
       to.copyFrom(from);
+    }
+  }
+
+  /** Forward by naive sums; the way back adds single products, which the reference rounds alike. */
+  private record NaiveConvolution(Convolution back) implements Convolution {
+    @Override
+    public void forward(
+        Tensor x, Spans spans, Tensor weight, Tensor bias, int width, Tensor out, Tensor at) {
+      for (int e = 0; e < spans.count(); e++) {
+        for (int f = 0; f < weight.rows(); f++) {
+          float largest = 0;
+          int place = -1;
+          for (int t = 0; t + width <= spans.queryCount(e); t++) {
+            float value = 0;
+            for (int i = 0; i < weight.cols(); i++) {
+              long word = (spans.queryStart(e) + t) * x.cols() + i;
+              value += (float) x.get(word) * (float) weight.get(f, i);
+            }
+            value += (float) bias.get(f);
+            place = value > largest ? t : place;
+            largest = Math.max(value, largest);
+          }
+          out.set(e, f, largest);
+          at.set(e, f, place);
+        }
+      }
+    }
+
+    @Override
+    public void backward(Tensor dOut, Tensor at, Spans spans, Tensor weight, int width, Tensor dx) {
+      back.backward(dOut, at, spans, weight, width, dx);
+    }
+
+    @Override
+    public void exampleGrad(
+        Tensor x,
+        Tensor dOut,
+        Tensor at,
+        Spans spans,
+        int from,
+        int to,
+        int width,
+        Tensor dWeight,
+        Tensor dBias) {
+      back.exampleGrad(x, dOut, at, spans, from, to, width, dWeight, dBias);
     }
   }
 

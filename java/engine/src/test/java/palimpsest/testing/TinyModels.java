@@ -8,6 +8,9 @@ import java.util.OptionalInt;
 import java.util.SplittableRandom;
 import palimpsest.engine.kernel.Activation;
 import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.EncoderConfig;
+import palimpsest.engine.model.EncoderFolder;
+import palimpsest.engine.model.ModelConfig;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.Role;
 import palimpsest.engine.tensor.DType;
@@ -89,11 +92,55 @@ public final class TinyModels {
         List.of(2));
   }
 
+  /** BERT's options: 2 layers, width 32, 4 heads, vocabulary 67. */
+  public static EncoderConfig bert() {
+    return bert(67, 512, 2, 4, 80);
+  }
+
+  /** BERT's options where kernels cut their sums over inputs into pieces, as {@link #wide}. */
+  public static EncoderConfig wideBert() {
+    return bert(1100, 1024, 1, 5, 1100);
+  }
+
+  private static EncoderConfig bert(
+      int vocabulary, int context, int layers, int heads, int hidden) {
+    return new EncoderConfig(
+        "bert",
+        vocabulary,
+        context,
+        2,
+        layers,
+        8 * heads,
+        new DecoderConfig.AttentionOptions(
+            heads,
+            heads,
+            8,
+            1 / Math.sqrt(8),
+            true,
+            true,
+            false,
+            false,
+            Collections.nCopies(layers, 0)),
+        new DecoderConfig.FeedForwardOptions(hidden, Activation.Kind.GELU, true),
+        new DecoderConfig.NormOptions(DecoderConfig.NormKind.LAYERNORM, 1e-12, false, false));
+  }
+
   /**
    * Writes a model of the configuration with random weights into {@code folder}, which must not
    * exist.
    */
   public static ModelFolder write(DecoderConfig config, Path folder) {
+    writeRandom(config, folder);
+    return ModelFolder.open(folder);
+  }
+
+  /** The same for an encoder. */
+  public static EncoderFolder write(EncoderConfig config, Path folder) {
+    writeRandom(config, folder);
+    return EncoderFolder.open(folder);
+  }
+
+  private static void writeRandom(ModelConfig config, Path folder) {
     SplittableRandom random = new SplittableRandom(7);
     try (TensorArena arena = new TensorArena()) {
       ModelFolder.write(
@@ -110,10 +157,9 @@ public final class TinyModels {
           },
           Optional.empty());
     }
-    return ModelFolder.open(folder);
   }
 
-  private static long[] shape(DecoderConfig config, Role role, boolean bias) {
+  private static long[] shape(ModelConfig config, Role role, boolean bias) {
     DecoderConfig.AttentionOptions a = config.attention();
     long width = config.width();
     long hidden = config.feedForward().width();
@@ -121,6 +167,7 @@ public final class TinyModels {
         switch (role) {
           case EMBEDDING, HEAD -> new long[] {config.vocabularySize(), width};
           case POSITIONS -> new long[] {config.contextLength(), width};
+          case SEGMENTS -> new long[] {((EncoderConfig) config).segments(), width};
           case QUERY_KEY_VALUE -> new long[] {a.queryWidth() + 2L * a.keyWidth(), width};
           case QUERY -> new long[] {a.queryWidth(), width};
           case KEY, VALUE -> new long[] {a.keyWidth(), width};

@@ -8,6 +8,7 @@ import java.util.function.LongConsumer;
 import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.LabelModel;
 import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.parallel.Workers;
 import palimpsest.engine.tensor.Tensor;
@@ -116,27 +117,77 @@ final class PrivateTraining implements AutoCloseable {
       TuningSpec tuning,
       ExecutionSpec execution) {
     Decoder decoder = model.decoder();
+    return of(
+        decoder.kernels(),
+        mechanism,
+        execution,
+        arena ->
+            ClippedSum.of(
+                decoder,
+                model.tuned(),
+                clipping(mechanism.clipRule()),
+                mechanism.clipNorm(),
+                tuning.gridBits(),
+                arena),
+        arena ->
+            ExampleGradients.of(
+                decoder,
+                model.tuned(),
+                execution.groupRows(),
+                execution.groupExamples(),
+                execution.recompute(),
+                arena),
+        state,
+        tuning.optimizer(),
+        decoder.maxPositions());
+  }
+
+  /**
+   * Training of a model of labels, with all memory that a step takes.
+   *
+   * @param state where training starts; its parameters are trained
+   * @param gridBits the clip norm is 2^gridBits grid steps
+   */
+  static PrivateTraining of(
+      LabelModel model,
+      TrainingState state,
+      MechanismSpec mechanism,
+      OptimizerSpec optimizer,
+      int gridBits,
+      ExecutionSpec execution) {
+    return of(
+        model.kernels(),
+        mechanism,
+        execution,
+        arena ->
+            ClippedSum.of(
+                model, clipping(mechanism.clipRule()), mechanism.clipNorm(), gridBits, arena),
+        arena ->
+            ExampleGradients.of(model, execution.groupRows(), execution.groupExamples(), arena),
+        state,
+        optimizer,
+        model.maxPositions());
+  }
+
+  /**
+   * @param longest rows of the longest example
+   */
+  private static PrivateTraining of(
+      Kernels kernels,
+      MechanismSpec mechanism,
+      ExecutionSpec execution,
+      Function<TensorArena, ClippedSum> sum,
+      Function<TensorArena, ExampleGradients> gradients,
+      TrainingState state,
+      OptimizerSpec optimizer,
+      int longest) {
     PrivateTraining training =
         new PrivateTraining(
-            decoder.kernels(),
+            kernels,
             mechanism,
             execution.workers(),
-            arena ->
-                ClippedSum.of(
-                    decoder,
-                    state.tuned,
-                    clipping(mechanism.clipRule()),
-                    mechanism.clipNorm(),
-                    tuning.gridBits(),
-                    arena),
-            arena ->
-                ExampleGradients.of(
-                    decoder,
-                    state.tuned,
-                    execution.groupRows(),
-                    execution.groupExamples(),
-                    execution.recompute(),
-                    arena),
+            sum,
+            gradients,
             new Update() {
               @Override
               public void apply(Tensor sums, long first, double scale, long step) {
@@ -154,12 +205,12 @@ final class PrivateTraining implements AutoCloseable {
               }
 
               private Optimizer.Settings settings(long step) {
-                return tuning.optimizer().at(step, mechanism.steps());
+                return optimizer.at(step, mechanism.steps());
               }
             });
     try {
       training.sum.clipTo(state.clipNorm(mechanism));
-      training.gradient.rehearse(Math.min(execution.groupRows(), decoder.maxPositions()));
+      training.gradient.rehearse(Math.min(execution.groupRows(), longest));
     } catch (RuntimeException e) {
       training.close();
       throw e;

@@ -4,11 +4,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.SequencedMap;
+import palimpsest.engine.kernel.Kernels;
 import palimpsest.engine.kernel.Optimizer;
-import palimpsest.engine.model.Trainable;
+import palimpsest.engine.model.FlatParameters;
+import palimpsest.engine.model.LabelModel;
+import palimpsest.engine.model.ParameterBlock;
 import palimpsest.engine.model.TunedDecoder;
 import palimpsest.engine.parallel.Workers;
 import palimpsest.engine.tensor.Tensor;
@@ -32,7 +36,7 @@ final class TrainingState {
   private static final String RUN = "run";
   private static final String CLIP_NORM = "clip_norm";
 
-  final Trainable tuned;
+  final FlatParameters tuned;
   final OptimizerState optimizer;
   long updates;
 
@@ -45,13 +49,27 @@ final class TrainingState {
    * @param arena holds what the optimizer keeps and needs
    */
   TrainingState(TunedDecoder model, OptimizerSpec optimizer, TensorArena arena) {
-    tuned = model.tuned();
-    this.optimizer =
-        OptimizerState.of(
-            optimizer.settings(),
-            tuned.method().blocks(model.decoder().config()),
-            model.decoder().kernels(),
-            arena);
+    this(
+        model.tuned(),
+        model.tuned().method().blocks(model.decoder().config()),
+        model.decoder().kernels(),
+        optimizer,
+        arena);
+  }
+
+  /** The same for a model of labels. */
+  TrainingState(LabelModel model, OptimizerSpec optimizer, TensorArena arena) {
+    this(model, model.blocks(), model.kernels(), optimizer, arena);
+  }
+
+  private TrainingState(
+      FlatParameters tuned,
+      List<ParameterBlock> blocks,
+      Kernels kernels,
+      OptimizerSpec optimizer,
+      TensorArena arena) {
+    this.tuned = tuned;
+    this.optimizer = OptimizerState.of(optimizer.settings(), blocks, kernels, arena);
   }
 
   /**

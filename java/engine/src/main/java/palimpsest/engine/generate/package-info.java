@@ -1,4 +1,5 @@
 /**
- * Texts out of a decoder: sampling of many streams at once, and log-probabilities of given texts.
+ * Texts out of a decoder, and what models make of given texts: sampling of many streams at once,
+ * log-probabilities, and the logits of classifiers.
  */
 package palimpsest.engine.generate;

@@ -11,7 +11,9 @@ public interface Activation {
     /** x / (1 + exp(-x)) * up: SwiGLU (Shazeer 2020). */
     SILU_GATED(true),
     /** GELU_TANH(gate) * up: GeGLU (Shazeer 2020). */
-    GELU_TANH_GATED(true);
+    GELU_TANH_GATED(true),
+    /** 0.5 x (1 + erf(x / sqrt(2))), exact "gelu" (Hendrycks and Gimpel 2016). */
+    GELU(false);
 
     private final boolean gated;
 

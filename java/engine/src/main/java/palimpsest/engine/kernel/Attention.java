@@ -3,18 +3,31 @@ package palimpsest.engine.kernel;
 import palimpsest.engine.tensor.Tensor;
 
 /**
- * Causal softmax attention (Vaswani et al. 2017) inside each example, with grouped key-value heads
- * (Ainslie et al. 2023): query head h reads key-value head {@code h * kvHeads / heads}. Computed in
- * tiles that start at the example's first key; no T x T matrix is kept (Dao et al. 2022).
+ * Softmax attention (Vaswani et al. 2017) inside each example, causal or over all of its keys, with
+ * grouped key-value heads (Ainslie et al. 2023): query head h reads key-value head {@code h *
+ * kvHeads / heads}. Computed in tiles that start at the example's first key; no T x T matrix is
+ * kept (Dao et al. 2022).
  */
 public interface Attention {
   /**
    * @param heads number of query heads
    * @param kvHeads number of key-value heads, a divisor of heads
    * @param scale factor of the scores, usually 1 / sqrt(D)
-   * @param window a query sees this many keys up to itself; 0 for all (sliding window)
+   * @param window a causal query sees this many keys up to itself; 0 for all (sliding window)
+   * @param causal whether a query sees keys up to its own place only; else it sees all, and there
+   *     is no window
    */
-  record Shape(int heads, int kvHeads, double scale, int window) {}
+  record Shape(int heads, int kvHeads, double scale, int window, boolean causal) {
+    /** Causal, without a window. */
+    public static Shape causal(int heads, int kvHeads, double scale) {
+      return new Shape(heads, kvHeads, scale, 0, true);
+    }
+
+    /** Every query sees every key of its example (Devlin et al. 2019). */
+    public static Shape bidirectional(int heads, double scale) {
+      return new Shape(heads, heads, scale, 0, false);
+    }
+  }
 
   /**
    * @param q compute [N, heads * D]

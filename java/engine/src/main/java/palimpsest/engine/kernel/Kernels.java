@@ -39,6 +39,10 @@ public interface Kernels extends AutoCloseable {
 
   Attention attention();
 
+  Pooling pooling();
+
+  Convolution convolution();
+
   Crossentropy crossentropy();
 
   Lora lora();

@@ -10,7 +10,7 @@ public interface Layernorm {
    * @param x wide [N, C]
    * @param weight wide [C]
    * @param bias wide [C]
-   * @param y compute [N, C]
+   * @param y compute or wide [N, C]
    * @param mean wide [N], kept for the backward pass
    * @param rstd wide [N]: 1 / sqrt(variance + eps), kept for the backward pass
    */

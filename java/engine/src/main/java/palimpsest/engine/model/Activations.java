@@ -39,6 +39,103 @@ public final class Activations {
     Tensor up;
     Tensor active;
     final Map<Role, Tensor> low = new EnumMap<>(Role.class);
+
+    /**
+     * The buffers of a model's block.
+     *
+     * @param rank of the low-rank products that are kept, 0 for none
+     */
+    static Block of(ModelConfig config, Kernels kernels, int rank, Buffers buffers) {
+      DType wide = kernels.wide();
+      DType compute = kernels.compute();
+      DecoderConfig.AttentionOptions attention = config.attention();
+      long width = config.width();
+      long queries = attention.queryWidth();
+      long keys = attention.keyWidth();
+      long hidden = config.feedForward().width();
+      Block block = new Block();
+      block.up = buffers.make("up", Moment.UP, Moment.ACTIVATION, Moment.D_UP, compute, hidden);
+      block.gate =
+          config.feedForward().activation().gated()
+              ? buffers.make("gate", Moment.UP, Moment.ACTIVATION, Moment.D_UP, compute, hidden)
+              : null;
+      block.active =
+          buffers.make("active", Moment.ACTIVATION, Moment.DOWN, Moment.D_DOWN, compute, hidden);
+      block.qkv =
+          buffers.make(
+              "qkv",
+              Moment.PROJECTION,
+              Moment.ATTENTION,
+              Moment.D_ATTENTION,
+              compute,
+              queries + 2 * keys);
+      block.query = block.qkv.columns(0, queries);
+      block.key = block.qkv.columns(queries, keys);
+      block.value = block.qkv.columns(queries + keys, keys);
+      block.middle =
+          buffers.make(
+              "middle",
+              Moment.ATTENTION_OUTPUT,
+              Moment.FEED_FORWARD_NORM,
+              Moment.D_FEED_FORWARD_NORM,
+              wide,
+              width);
+      block.normed =
+          buffers.make(
+              "normed",
+              Moment.ATTENTION_NORM,
+              Moment.PROJECTION,
+              Moment.D_PROJECTION,
+              compute,
+              width);
+      block.normedMiddle =
+          buffers.make("normedMiddle", Moment.FEED_FORWARD_NORM, Moment.UP, Moment.D_UP, compute, width);
+      block.attended =
+          buffers.make(
+              "attended",
+              Moment.ATTENTION,
+              Moment.ATTENTION_OUTPUT,
+              Moment.D_ATTENTION,
+              compute,
+              queries);
+      block.lse =
+          buffers.make(
+              "lse", Moment.ATTENTION, Moment.ATTENTION, Moment.D_ATTENTION, wide, attention.heads());
+      block.mean = statistic(buffers, "mean", Moment.ATTENTION_NORM, Moment.D_ATTENTION_NORM, wide);
+      block.rstd = statistic(buffers, "rstd", Moment.ATTENTION_NORM, Moment.D_ATTENTION_NORM, wide);
+      block.meanMiddle =
+          statistic(buffers, "meanMiddle", Moment.FEED_FORWARD_NORM, Moment.D_FEED_FORWARD_NORM, wide);
+      block.rstdMiddle =
+          statistic(buffers, "rstdMiddle", Moment.FEED_FORWARD_NORM, Moment.D_FEED_FORWARD_NORM, wide);
+      if (rank > 0) {
+        for (Role role : Adapter.linearRoles(config)) {
+          block.low.put(
+              role,
+              buffers.make("low", Moment.PROJECTION, Moment.DOWN, Moment.D_PROJECTION, compute, rank));
+        }
+      }
+      return block;
+    }
+
+
+    private static Tensor statistic(
+        Buffers buffers, String name, Moment forward, Moment backward, DType wide) {
+      Tensor column = buffers.make(name, forward, forward, backward, wide, 1);
+      return column.reshape(column.rows());
+    }
+  }
+
+  /** Where a block's buffers come from. */
+  @FunctionalInterface
+  interface Buffers {
+    /**
+     * A buffer with a row for each token.
+     *
+     * @param lastForward when the forward pass reads it last
+     * @param lastBackward when the backward pass does
+     */
+    Tensor make(
+        String name, Moment from, Moment lastForward, Moment lastBackward, DType type, long cols);
   }
 
   /** What the buffers are for. */
@@ -156,7 +253,7 @@ public final class Activations {
     for (int layer = 0; layer < config.layers(); layer++) {
       boolean first = layer == 0;
       inputs.add(first || withBackward ? input() : inputs.getFirst());
-      blocks.add(first || ownBlocks ? block() : blocks.getFirst());
+      blocks.add(first || ownBlocks ? Block.of(config, kernels, rank, this::ofBlock) : blocks.getFirst());
     }
     residual =
         table.buffer("residual", Moment.EMBEDDING, lastUseOfResidual(), wide, maxRows, width);
@@ -209,80 +306,6 @@ public final class Activations {
     return config.position().kind() == DecoderConfig.PositionKind.ROPE
         ? table.buffer(name, Moment.PROJECTION, Moment.ROTATION, wide, maxRows, width)
         : null;
-  }
-
-  private Block block() {
-    DecoderConfig.AttentionOptions attention = config.attention();
-    long width = config.width();
-    long queries = attention.queryWidth();
-    long keys = attention.keyWidth();
-    long hidden = config.feedForward().width();
-    Block block = new Block();
-    block.up = ofBlock("up", Moment.UP, Moment.ACTIVATION, Moment.D_UP, compute, hidden);
-    block.gate =
-        config.feedForward().activation().gated()
-            ? ofBlock("gate", Moment.UP, Moment.ACTIVATION, Moment.D_UP, compute, hidden)
-            : null;
-    block.active =
-        ofBlock("active", Moment.ACTIVATION, Moment.DOWN, Moment.D_DOWN, compute, hidden);
-    block.qkv =
-        ofBlock(
-            "qkv",
-            Moment.PROJECTION,
-            Moment.ATTENTION,
-            Moment.D_ATTENTION,
-            compute,
-            queries + 2 * keys);
-    block.query = block.qkv.columns(0, queries);
-    block.key = block.qkv.columns(queries, keys);
-    block.value = block.qkv.columns(queries + keys, keys);
-    block.middle =
-        ofBlock(
-            "middle",
-            Moment.ATTENTION_OUTPUT,
-            Moment.FEED_FORWARD_NORM,
-            Moment.D_FEED_FORWARD_NORM,
-            wide,
-            width);
-    block.normed =
-        ofBlock(
-            "normed",
-            Moment.ATTENTION_NORM,
-            Moment.PROJECTION,
-            Moment.D_PROJECTION,
-            compute,
-            width);
-    block.normedMiddle =
-        ofBlock("normedMiddle", Moment.FEED_FORWARD_NORM, Moment.UP, Moment.D_UP, compute, width);
-    block.attended =
-        ofBlock(
-            "attended",
-            Moment.ATTENTION,
-            Moment.ATTENTION_OUTPUT,
-            Moment.D_ATTENTION,
-            compute,
-            queries);
-    block.lse =
-        ofBlock(
-            "lse", Moment.ATTENTION, Moment.ATTENTION, Moment.D_ATTENTION, wide, attention.heads());
-    block.mean = statistic("mean", Moment.ATTENTION_NORM, Moment.D_ATTENTION_NORM);
-    block.rstd = statistic("rstd", Moment.ATTENTION_NORM, Moment.D_ATTENTION_NORM);
-    block.meanMiddle =
-        statistic("meanMiddle", Moment.FEED_FORWARD_NORM, Moment.D_FEED_FORWARD_NORM);
-    block.rstdMiddle =
-        statistic("rstdMiddle", Moment.FEED_FORWARD_NORM, Moment.D_FEED_FORWARD_NORM);
-    if (rank > 0) {
-      for (Role role : Adapter.linearRoles(config)) {
-        block.low.put(
-            role,
-            ofBlock("low", Moment.PROJECTION, Moment.DOWN, Moment.D_PROJECTION, compute, rank));
-      }
-    }
-    return block;
-  }
-
-  private Tensor statistic(String name, Moment forward, Moment backward) {
-    return ofBlock(name, forward, forward, backward, wide, 1).reshape(maxRows);
   }
 
   /**

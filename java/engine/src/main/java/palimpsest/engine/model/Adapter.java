@@ -1,10 +1,7 @@
 package palimpsest.engine.model;
 
-import java.util.ArrayList;
 import java.util.EnumSet;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.random.RandomGenerator;
 import palimpsest.engine.kernel.Kernels;
@@ -26,14 +23,7 @@ public final class Adapter extends Trainable {
    */
   public record Site(Role role, int layer, long in, long out, long offset) {}
 
-  private record Place(Role role, int layer) {}
-
-  private final Kernels kernels;
-  private final int rank;
-  private final double alpha;
-  private final List<Site> sites = new ArrayList<>();
-  private final Map<Place, Integer> indices = new HashMap<>();
-  private final List<LoraFactors> factors = new ArrayList<>();
+  private final AdapterSites sites;
 
   /**
    * @param rank r
@@ -48,52 +38,20 @@ public final class Adapter extends Trainable {
       Set<Role> roles,
       Kernels kernels,
       TensorArena arena) {
-    if (rank < 1 || !(alpha > 0)) {
-      throw new IllegalArgumentException(
-          "adapter rank " + rank + " and alpha " + alpha + " must be positive");
-    }
-    Set<Role> possible = linearRoles(config);
-    if (roles.isEmpty() || !possible.containsAll(roles)) {
-      throw new IllegalArgumentException(
-          "adapters of this model go on some of " + possible + ", not on " + roles);
-    }
-    super(kernels, parameterCount(config, rank, roles), arena);
-    this.kernels = kernels;
-    this.rank = rank;
-    this.alpha = alpha;
-    long offset = 0;
-    for (int layer = 0; layer < config.layers(); layer++) {
-      for (Role role : possible) {
-        if (roles.contains(role)) {
-          long in = inputWidth(config, role);
-          long out = outputWidth(config, role);
-          indices.put(new Place(role, layer), sites.size());
-          sites.add(new Site(role, layer, in, out, offset));
-          factors.add(kernels.lora().allocate(rank, in, out, arena));
-          offset += rank * (in + out);
-        }
-      }
-    }
-  }
-
-  /** P: rank times the widths on both sides of every site. */
-  static long parameterCount(DecoderConfig config, int rank, Set<Role> roles) {
-    long widths = 0;
-    for (Role role : roles) {
-      widths += inputWidth(config, role) + outputWidth(config, role);
-    }
-    return rank * widths * config.layers();
+    AdapterSites sites = new AdapterSites(config, rank, alpha, roles, kernels, arena);
+    super(kernels, AdapterSites.parameterCount(config, rank, roles), arena);
+    this.sites = sites;
   }
 
   @Override
   public TuningMethod method() {
-    return new TuningMethod.Lora(rank, alpha, roles());
+    return new TuningMethod.Lora(rank(), alpha(), roles());
   }
 
   /** The linear layers that it is on, the same in every block. */
   public Set<Role> roles() {
     Set<Role> roles = EnumSet.noneOf(Role.class);
-    sites.forEach(site -> roles.add(site.role()));
+    sites().forEach(site -> roles.add(site.role()));
     return roles;
   }
 
@@ -101,59 +59,39 @@ public final class Adapter extends Trainable {
    * The linear layers that a model of this configuration has in each block, in the order of the
    * computation.
    */
-  public static Set<Role> linearRoles(DecoderConfig config) {
-    Set<Role> roles = EnumSet.of(Role.ATTENTION_OUTPUT, Role.UP, Role.DOWN);
-    if (config.attention().fused()) {
-      roles.add(Role.QUERY_KEY_VALUE);
-    } else {
-      roles.addAll(EnumSet.of(Role.QUERY, Role.KEY, Role.VALUE));
-    }
-    if (config.feedForward().activation().gated()) {
-      roles.add(Role.GATE);
-    }
-    return roles;
+  public static Set<Role> linearRoles(ModelConfig config) {
+    return AdapterSites.linearRoles(config);
   }
 
-  static long inputWidth(DecoderConfig config, Role role) {
-    return switch (role) {
-      case ATTENTION_OUTPUT -> config.attention().queryWidth();
-      case DOWN -> config.feedForward().width();
-      default -> config.width();
-    };
+  static long inputWidth(ModelConfig config, Role role) {
+    return AdapterSites.inputWidth(config, role);
   }
 
-  static long outputWidth(DecoderConfig config, Role role) {
-    DecoderConfig.AttentionOptions attention = config.attention();
-    return switch (role) {
-      case QUERY_KEY_VALUE -> attention.queryWidth() + 2L * attention.keyWidth();
-      case QUERY -> attention.queryWidth();
-      case KEY, VALUE -> attention.keyWidth();
-      case GATE, UP -> config.feedForward().width();
-      default -> config.width();
-    };
+  static long outputWidth(ModelConfig config, Role role) {
+    return AdapterSites.outputWidth(config, role);
   }
 
   @Override
   public int rank() {
-    return rank;
+    return sites.rank();
   }
 
   public double alpha() {
-    return alpha;
+    return sites.alpha();
   }
 
   public List<Site> sites() {
-    return List.copyOf(sites);
+    return sites.all();
   }
 
   /** A of a site, [r, in], as a view of a flat tensor of P numbers. */
   public Tensor a(Tensor flat, Site site) {
-    return flat.part(site.offset(), rank, site.in());
+    return sites.a(flat, site);
   }
 
   /** B of a site, [out, r], as a view of a flat tensor of P numbers. */
   public Tensor b(Tensor flat, Site site) {
-    return flat.part(site.offset() + rank * site.in(), site.out(), rank);
+    return sites.b(flat, site);
   }
 
   /**
@@ -162,36 +100,22 @@ public final class Adapter extends Trainable {
    */
   @Override
   public void initialize(ModelFolder base, RandomGenerator random) {
-    for (Site site : sites) {
-      Tensor a = a(parameters(), site);
-      double bound = 1 / Math.sqrt(site.in());
-      for (long i = 0; i < a.size(); i++) {
-        a.set(i, random.nextDouble(-bound, bound));
-      }
-      b(parameters(), site).fill(0);
-    }
+    sites.initialize(parameters(), random);
     pack();
   }
 
   @Override
   public void pack() {
-    for (int i = 0; i < sites.size(); i++) {
-      Site site = sites.get(i);
-      kernels
-          .lora()
-          .pack(a(parameters(), site), b(parameters(), site), alpha / rank, factors.get(i));
-    }
+    sites.pack(parameters());
   }
 
   /** The site on a linear layer, or null. */
   public Site site(Role role, int layer) {
-    Integer index = indices.get(new Place(role, layer));
-    return index == null ? null : sites.get(index);
+    return sites.site(role, layer);
   }
 
   @Override
   LoraFactors factors(Role role, int layer) {
-    Integer index = indices.get(new Place(role, layer));
-    return index == null ? null : factors.get(index);
+    return sites.factors(role, layer);
   }
 }

@@ -20,13 +20,13 @@ import palimpsest.engine.weights.BoundedJson;
 import palimpsest.engine.weights.ModelFileException;
 
 /**
- * Hugging Face's config.json as a {@link DecoderConfig}, with the defaults of transformers. A field
+ * Hugging Face's config.json as a {@link ModelConfig}, with the defaults of transformers. A field
  * that would change the computation in a way that is not supported is refused by name, never
  * ignored.
  */
 final class ConfigReader {
   private static final int MAX_BYTES = 1 << 20;
-  private static final String SUPPORTED = "gpt2, llama, mistral, qwen2, qwen3, gemma3_text";
+  private static final String SUPPORTED = "gpt2, llama, mistral, qwen2, qwen3, gemma3_text, bert";
 
   private final Path file;
   private final ObjectNode json;
@@ -36,7 +36,7 @@ final class ConfigReader {
     this.json = json;
   }
 
-  static DecoderConfig read(Path file) {
+  static ModelConfig read(Path file) {
     ConfigReader reader = new ConfigReader(file, BoundedJson.read(file, MAX_BYTES));
     try {
       return reader.read();
@@ -45,11 +45,12 @@ final class ConfigReader {
     }
   }
 
-  private DecoderConfig read() {
+  private ModelConfig read() {
     String family = text("model_type", "");
     return switch (family) {
       case "gpt2" -> gpt2();
       case "llama", "mistral", "qwen2", "qwen3", "gemma3_text" -> llama(family);
+      case "bert" -> bert();
       default ->
           throw refuse("model_type " + quote(family) + " is not supported; " + SUPPORTED + " are");
     };
@@ -143,6 +144,39 @@ final class ConfigReader {
         endIds());
   }
 
+  private EncoderConfig bert() {
+    only("is_decoder", false);
+    only("add_cross_attention", false);
+    String positions = text("position_embedding_type", "absolute");
+    if (!positions.equals("absolute")) {
+      throw refuse("position_embedding_type " + quote(positions) + " is not supported");
+    }
+    int width = integer("hidden_size");
+    int heads = integer("num_attention_heads");
+    int layers = layers("num_hidden_layers");
+    int headDim = divided(width, heads, "hidden_size", "num_attention_heads");
+    return new EncoderConfig(
+        "bert",
+        integer("vocab_size"),
+        integer("max_position_embeddings"),
+        integer("type_vocab_size", 2),
+        layers,
+        width,
+        new AttentionOptions(
+            heads,
+            heads,
+            headDim,
+            1 / Math.sqrt(headDim),
+            true,
+            true,
+            false,
+            false,
+            Collections.nCopies(layers, 0)),
+        new FeedForwardOptions(
+            integer("intermediate_size"), activation("hidden_act", "gelu", false), true),
+        new NormOptions(NormKind.LAYERNORM, real("layer_norm_eps", 1e-12), false, false));
+  }
+
   private PositionOptions rope(boolean gemma, int headDim) {
     JsonNode scaling = json.get("rope_scaling");
     refuseRopeScaling(scaling);
@@ -233,6 +267,12 @@ final class ConfigReader {
     return switch (name) {
       case "gelu_new", "gelu_pytorch_tanh", "gelu_fast" ->
           gated ? Activation.Kind.GELU_TANH_GATED : Activation.Kind.GELU_TANH;
+      case "gelu" -> {
+        if (gated) {
+          throw refuse("activation 'gelu' with a gate is not supported");
+        }
+        yield Activation.Kind.GELU;
+      }
       case "silu", "swish" -> {
         if (!gated) {
           throw refuse("activation " + quote(name) + " without a gate is not supported");
@@ -241,7 +281,9 @@ final class ConfigReader {
       }
       default ->
           throw refuse(
-              "activation " + quote(name) + " is not supported; silu and gelu_new (tanh) are");
+              "activation "
+                  + quote(name)
+                  + " is not supported; silu, gelu and gelu_new (tanh) are");
     };
   }
 

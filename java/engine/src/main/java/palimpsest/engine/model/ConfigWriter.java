@@ -5,36 +5,59 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import palimpsest.engine.kernel.Activation;
 import palimpsest.engine.model.DecoderConfig.AttentionOptions;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.weights.AtomicFiles;
 
-/** A {@link DecoderConfig} as the config.json that Hugging Face's programs expect. */
+/** A {@link ModelConfig} as the config.json that Hugging Face's programs expect. */
 final class ConfigWriter {
   private static final JsonMapper JSON = new JsonMapper();
 
-  private final DecoderConfig config;
+  private final ModelConfig config;
   private final ObjectNode json = JSON.createObjectNode();
 
-  private final DType type;
-
-  private ConfigWriter(DecoderConfig config, DType type) {
+  private ConfigWriter(ModelConfig config) {
     this.config = config;
-    this.type = type;
   }
 
-  static void write(DecoderConfig config, DType type, Path file) {
-    ConfigWriter writer = new ConfigWriter(config, type);
+  static void write(ModelConfig config, DType type, Path file) {
+    ConfigWriter writer = new ConfigWriter(config);
     writer.json.putArray("architectures").add(architecture(config.family()));
     writer.json.put("model_type", config.family());
-    if (config.family().equals("gpt2")) {
-      writer.gpt2();
-    } else {
-      writer.llama();
+    switch (config) {
+      case EncoderConfig encoder -> writer.bert(encoder);
+      case DecoderConfig decoder -> writer.decoder(decoder);
     }
-    writer.shared();
+    writer.json.put("vocab_size", config.vocabularySize());
+    writer.json.put("torch_dtype", type == DType.BF16 ? "bfloat16" : "float32");
     AtomicFiles.file(file, bytes(writer.json));
+  }
+
+  private void decoder(DecoderConfig decoder) {
+    if (config.family().equals("gpt2")) {
+      gpt2();
+    } else {
+      llama(decoder);
+    }
+    json.put("tie_word_embeddings", decoder.tiedHead());
+    decoder.beginId().ifPresent(id -> json.put("bos_token_id", id));
+    if (decoder.endIds().size() == 1) {
+      json.put("eos_token_id", decoder.endIds().getFirst());
+    } else if (!decoder.endIds().isEmpty()) {
+      decoder.endIds().forEach(json.putArray("eos_token_id")::add);
+    }
+  }
+
+  private void bert(EncoderConfig encoder) {
+    json.put("hidden_size", encoder.width());
+    json.put("intermediate_size", encoder.feedForward().width());
+    json.put("num_hidden_layers", encoder.layers());
+    json.put("num_attention_heads", encoder.attention().heads());
+    json.put("max_position_embeddings", encoder.contextLength());
+    json.put("type_vocab_size", encoder.segments());
+    json.put("layer_norm_eps", encoder.norm().epsilon());
+    json.put("hidden_act", activation("gelu_new"));
+    json.put("position_embedding_type", "absolute");
   }
 
   static byte[] bytes(ObjectNode json) {
@@ -48,6 +71,7 @@ final class ConfigWriter {
 
   private static String architecture(String family) {
     return switch (family) {
+      case "bert" -> "BertModel";
       case "gpt2" -> "GPT2LMHeadModel";
       case "mistral" -> "MistralForCausalLM";
       case "qwen2" -> "Qwen2ForCausalLM";
@@ -63,12 +87,12 @@ final class ConfigWriter {
     json.put("n_layer", config.layers());
     json.put("n_positions", config.contextLength());
     json.put("n_inner", config.feedForward().width());
-    json.put("activation_function", "gelu_new");
+    json.put("activation_function", activation("gelu_new"));
     json.put("layer_norm_epsilon", config.norm().epsilon());
     json.put("scale_attn_weights", config.attention().scale() != 1);
   }
 
-  private void llama() {
+  private void llama(DecoderConfig decoder) {
     AttentionOptions attention = config.attention();
     boolean gemma = config.family().equals("gemma3_text");
     json.put("hidden_size", config.width());
@@ -79,12 +103,12 @@ final class ConfigWriter {
     json.put("head_dim", attention.headDim());
     json.put("max_position_embeddings", config.contextLength());
     json.put("rms_norm_eps", config.norm().epsilon());
-    json.put("rope_theta", config.position().ropeBase());
-    json.put(gemma ? "hidden_activation" : "hidden_act", activation());
+    json.put("rope_theta", decoder.position().ropeBase());
+    json.put(gemma ? "hidden_activation" : "hidden_act", activation("gelu_pytorch_tanh"));
     json.put("attention_bias", attention.outputBias());
     json.put("mlp_bias", config.feedForward().bias());
     if (gemma) {
-      json.put("rope_local_base_freq", config.position().localRopeBase());
+      json.put("rope_local_base_freq", decoder.position().localRopeBase());
       json.put("query_pre_attn_scalar", Math.round(1 / Math.pow(attention.scale(), 2)));
     }
     windows(attention);
@@ -101,21 +125,14 @@ final class ConfigWriter {
     attention.windows().forEach(w -> types.add(w == 0 ? "full_attention" : "sliding_attention"));
   }
 
-  private String activation() {
-    return config.feedForward().activation() == Activation.Kind.SILU_GATED
-        ? "silu"
-        : "gelu_pytorch_tanh";
-  }
-
-  private void shared() {
-    json.put("vocab_size", config.vocabularySize());
-    json.put("tie_word_embeddings", config.tiedHead());
-    config.beginId().ifPresent(id -> json.put("bos_token_id", id));
-    if (config.endIds().size() == 1) {
-      json.put("eos_token_id", config.endIds().getFirst());
-    } else if (!config.endIds().isEmpty()) {
-      config.endIds().forEach(json.putArray("eos_token_id")::add);
-    }
-    json.put("torch_dtype", type == DType.BF16 ? "bfloat16" : "float32");
+  /**
+   * @param tanh the family's own word for GELU by tanh
+   */
+  private String activation(String tanh) {
+    return switch (config.feedForward().activation()) {
+      case SILU_GATED -> "silu";
+      case GELU_TANH, GELU_TANH_GATED -> tanh;
+      case GELU -> "gelu";
+    };
   }
 }

@@ -363,7 +363,7 @@ public final class Decoder implements AutoCloseable {
   private Attention.Shape shape(int layer) {
     DecoderConfig.AttentionOptions options = config.attention();
     return new Attention.Shape(
-        options.heads(), options.kvHeads(), options.scale(), options.window(layer));
+        options.heads(), options.kvHeads(), options.scale(), options.window(layer), true);
   }
 
   /** All of a block's feed-forward part but its last product, whose input it returns. */

@@ -4,7 +4,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalInt;
 import palimpsest.engine.kernel.Activation;
-import palimpsest.engine.tensor.DType;
 import palimpsest.engine.weights.ModelFileException;
 
 /**
@@ -37,7 +36,8 @@ public record DecoderConfig(
     boolean parallelResidual,
     double embeddingScale,
     OptionalInt beginId,
-    List<Integer> endIds) {
+    List<Integer> endIds)
+    implements ModelConfig {
 
   /** How a block normalises its input. */
   public enum NormKind {
@@ -153,14 +153,16 @@ public record DecoderConfig(
     }
   }
 
+  static final int MAX_VOCABULARY = 1 << 22;
   static final int MAX_CONTEXT = 1 << 24;
   static final int MAX_LAYERS = 1024;
+  static final int MAX_WIDTH = 1 << 16;
 
   public DecoderConfig {
-    require(vocabularySize, 1, 1 << 22, "vocabulary size");
+    require(vocabularySize, 1, MAX_VOCABULARY, "vocabulary size");
     require(contextLength, 1, MAX_CONTEXT, "context length");
     require(layers, 1, MAX_LAYERS, "layers");
-    require(width, 1, 1 << 16, "width");
+    require(width, 1, MAX_WIDTH, "width");
     if (attention.windows.size() != layers) {
       throw new ModelFileException(
           attention.windows.size() + " attention windows for " + layers + " layers");
@@ -180,19 +182,16 @@ public record DecoderConfig(
    * Reads a Hugging Face config.json.
    *
    * @throws ModelFileException if it is missing or malformed, or describes a model that cannot be
-   *     built
+   *     built or is no decoder
    */
   public static DecoderConfig fromJson(Path file) {
-    return ConfigReader.read(file);
-  }
-
-  /**
-   * Writes a Hugging Face config.json, from which {@link #fromJson} reads an equal one.
-   *
-   * @param type of the weights that go with it
-   */
-  public void toJson(Path file, DType type) {
-    ConfigWriter.write(this, type, file);
+    if (ModelConfig.fromJson(file) instanceof DecoderConfig config) {
+      return config;
+    }
+    throw new ModelFileException(
+        file
+            + ": this model is an encoder, which reads text and writes none; what is asked for is a"
+            + " model that writes, such as smollm2-135m");
   }
 
   /** Theta of a layer's rotary positions. */
@@ -205,12 +204,7 @@ public record DecoderConfig(
     return endIds.isEmpty() ? OptionalInt.empty() : OptionalInt.of(endIds.getFirst());
   }
 
-  /** How many numbers the model's tensors hold together, a tied output layer counted once. */
-  public long parameterCount() {
-    return TensorNames.of(this).slots().stream().mapToLong(TensorNames.Slot::size).sum();
-  }
-
-  private static void require(int value, int min, int max, String what) {
+  static void require(int value, int min, int max, String what) {
     if (value < min || value > max) {
       throw new ModelFileException(what + " " + value + " is not in " + min + " .. " + max);
     }

@@ -272,7 +272,7 @@ public final class GgufImport {
           case GATE -> "ffn_gate";
           case UP -> "ffn_up";
           case DOWN -> "ffn_down";
-          case POSITIONS, QUERY_KEY_VALUE ->
+          case POSITIONS, SEGMENTS, EMBEDDING_NORM, QUERY_KEY_VALUE ->
               throw new IllegalStateException("no imported family has " + slot.role());
         };
     String block = slot.role().perLayer() ? "blk." + slot.layer() + "." : "";

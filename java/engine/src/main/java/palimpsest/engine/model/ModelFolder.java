@@ -1,20 +1,12 @@
 package palimpsest.engine.model;
 
-import static palimpsest.engine.weights.ModelFileException.quote;
-
-import java.lang.foreign.MemorySegment;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeSet;
 import java.util.function.Consumer;
 import palimpsest.engine.model.TensorNames.Slot;
 import palimpsest.engine.tensor.DType;
@@ -24,7 +16,6 @@ import palimpsest.engine.weights.AtomicFiles;
 import palimpsest.engine.weights.ModelFileException;
 import palimpsest.engine.weights.SafetensorsFolder;
 import palimpsest.engine.weights.SafetensorsWriter;
-import palimpsest.engine.weights.Sha256;
 
 /**
  * A pretrained decoder on disk, in Hugging Face's layout: config.json, safetensors, tokenizer.json.
@@ -43,22 +34,12 @@ public final class ModelFolder implements AutoCloseable {
   /** The privacy statement that such a model was released with. */
   public static final String STATEMENT = "STATEMENT.txt";
 
-  /** What GPT-2's own files leave out of the names. */
-  static final String OPTIONAL_PREFIX = "transformer.";
-
   private static final int TILE = 32;
-  private static final long DIGEST_PIECE = 1 << 20;
 
-  private record Key(Role role, int layer, boolean bias) {}
-
-  private final Path path;
   private final DecoderConfig config;
-  private final SafetensorsFolder weights;
-  private final Map<Key, Slot> slots = new HashMap<>();
-  private boolean closed;
+  private final CheckedWeights weights;
 
-  private ModelFolder(Path path, DecoderConfig config, SafetensorsFolder weights) {
-    this.path = path;
+  private ModelFolder(DecoderConfig config, CheckedWeights weights) {
     this.config = config;
     this.weights = weights;
   }
@@ -70,19 +51,8 @@ public final class ModelFolder implements AutoCloseable {
    *     the configuration describes
    */
   public static ModelFolder open(Path path) {
-    if (!Files.isDirectory(path)) {
-      throw new ModelFileException("no such model folder: " + path);
-    }
-    DecoderConfig config = DecoderConfig.fromJson(path.resolve(CONFIG));
-    SafetensorsFolder weights = SafetensorsFolder.open(path);
-    try {
-      ModelFolder folder = new ModelFolder(path, config, weights);
-      folder.check();
-      return folder;
-    } catch (RuntimeException e) {
-      weights.close();
-      throw e;
-    }
+    DecoderConfig config = DecoderConfig.fromJson(CheckedWeights.configOf(path));
+    return new ModelFolder(config, CheckedWeights.open(path, config));
   }
 
   /**
@@ -93,91 +63,16 @@ public final class ModelFolder implements AutoCloseable {
    * @return 64 hexadecimal digits
    */
   public String digest() {
-    MessageDigest digest = Sha256.start();
-    for (String name : new TreeSet<>(weights.names())) {
-      Tensor tensor = weights.tensor(name);
-      String head = name + " " + tensor.type() + " " + Arrays.toString(tensor.shape()) + "\n";
-      digest.update(head.getBytes(StandardCharsets.UTF_8));
-      MemorySegment data = tensor.data();
-      for (long at = 0; at < data.byteSize(); at += DIGEST_PIECE) {
-        long size = Math.min(DIGEST_PIECE, data.byteSize() - at);
-        digest.update(data.asSlice(at, size).asByteBuffer());
-      }
-    }
-    return HexFormat.of().formatHex(digest.digest());
+    return weights.digest();
   }
 
   /** Bytes of the weights as they lie on disk, which count as this process's once they are read. */
   public long bytes() {
-    return weights.names().stream().mapToLong(name -> weights.tensor(name).data().byteSize()).sum();
-  }
-
-  private void check() {
-    TensorNames names = TensorNames.of(config);
-    refuseTooLarge();
-    Map<String, Slot> expected = new HashMap<>();
-    names.slots().forEach(slot -> expected.put(actualName(slot), slot));
-    for (String name : weights.names()) {
-      if (!expected.containsKey(name) && !names.ignorable(name)) {
-        throw new ModelFileException(
-            path
-                + ": tensor "
-                + quote(name)
-                + " does not belong to this "
-                + config.family()
-                + " model");
-      }
-    }
-    expected.forEach(this::check);
-  }
-
-  /** Before anything is built from the configuration: its size against what is really there. */
-  private void refuseTooLarge() {
-    long stored = 0;
-    for (String name : weights.names()) {
-      stored += Arrays.stream(weights.shape(name)).reduce(1, (a, b) -> a * b);
-    }
-    long asked = config.parameterCount();
-    if (asked > stored) {
-      throw new ModelFileException(
-          path + ": config.json describes " + asked + " parameters, the weights hold " + stored);
-    }
-  }
-
-  private void check(String name, Slot slot) {
-    if (!weights.names().contains(name)) {
-      throw new ModelFileException(path + ": tensor " + quote(name) + " is missing");
-    }
-    if (!Arrays.equals(weights.shape(name), slot.shape())) {
-      throw new ModelFileException(
-          path
-              + ": tensor "
-              + quote(name)
-              + " has shape "
-              + Arrays.toString(weights.shape(name))
-              + ", config.json asks for "
-              + Arrays.toString(slot.shape()));
-    }
-    DType type = weights.tensor(name).type();
-    if (type != DType.F32 && type != DType.BF16 && type != DType.F16 && type != DType.F64) {
-      throw new ModelFileException(
-          path + ": tensor " + quote(name) + " is of type " + type + "; weights are real numbers");
-    }
-    slots.put(new Key(slot.role(), slot.layer(), slot.bias()), slot);
-  }
-
-  /** GPT-2's own files leave out the prefix that Hugging Face's programs write. */
-  private String actualName(Slot slot) {
-    String name = slot.name();
-    if (name.startsWith(OPTIONAL_PREFIX) && !weights.names().contains(name)) {
-      String bare = name.substring(OPTIONAL_PREFIX.length());
-      return weights.names().contains(bare) ? bare : name;
-    }
-    return name;
+    return weights.bytes();
   }
 
   public Path path() {
-    return path;
+    return weights.path();
   }
 
   public DecoderConfig config() {
@@ -186,7 +81,7 @@ public final class ModelFolder implements AutoCloseable {
 
   /** The tokenizer.json, if the folder has one. */
   public Optional<Path> tokenizer() {
-    return Optional.of(path.resolve(TOKENIZER)).filter(Files::isRegularFile);
+    return weights.tokenizer();
   }
 
   /** Whether the matrix of a role is stored [in, out] (GPT-2) and not [out, in]. */
@@ -235,12 +130,9 @@ public final class ModelFolder implements AutoCloseable {
   }
 
   private Optional<Tensor> find(Role role, int layer, boolean bias) {
-    Slot slot = slots.get(new Key(role, layer, bias));
-    if (slot != null) {
-      return Optional.of(weights.tensor(actualName(slot)));
-    }
-    if (!config.attention().fused()) {
-      return Optional.empty();
+    Optional<Tensor> stored = weights.find(role, layer, bias);
+    if (stored.isPresent() || !config.attention().fused()) {
+      return stored;
     }
     long queries = config.attention().queryWidth();
     long keys = config.attention().keyWidth();
@@ -290,8 +182,7 @@ public final class ModelFolder implements AutoCloseable {
    * @param tokenizer a tokenizer.json to go with it, or nothing
    * @throws ModelFileException if it cannot be written
    */
-  public static void write(
-      Path path, DecoderConfig config, Values values, Optional<Path> tokenizer) {
+  public static void write(Path path, ModelConfig config, Values values, Optional<Path> tokenizer) {
     List<SafetensorsWriter.Item> items = new ArrayList<>();
     DType type = values.get(Role.EMBEDDING, 0, false).type();
     for (Slot slot : TensorNames.of(config).slots()) {
@@ -354,7 +245,7 @@ public final class ModelFolder implements AutoCloseable {
 
   private static void write(
       Path path,
-      DecoderConfig config,
+      ModelConfig config,
       DType type,
       List<SafetensorsWriter.Item> items,
       Optional<Path> tokenizer) {
@@ -376,9 +267,6 @@ public final class ModelFolder implements AutoCloseable {
    */
   @Override
   public void close() {
-    if (!closed) {
-      closed = true;
-      weights.close();
-    }
+    weights.close();
   }
 }

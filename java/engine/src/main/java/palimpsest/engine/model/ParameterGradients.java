@@ -1,5 +1,6 @@
 package palimpsest.engine.model;
 
+import palimpsest.engine.kernel.Spans;
 import palimpsest.engine.tensor.Tensor;
 
 /**
@@ -57,6 +58,16 @@ public interface ParameterGradients {
    * @param dLogits compute [R, V]
    */
   default void outputLayer(Tensor h, Tensor dLogits) {}
+
+  /**
+   * Some filters of one width over the words of texts.
+   *
+   * @param index of the width
+   * @param x wide [N, D], the words
+   * @param at I32 [E, F]: the window that each filter's maximum is of
+   * @param dOut wide [E, F]
+   */
+  default void convolution(int index, Tensor x, Spans spans, Tensor at, Tensor dOut) {}
 
   /** The embedding: dx is wide [N, C], the gradient at its output. */
   default void embedding(Tensor dx) {}

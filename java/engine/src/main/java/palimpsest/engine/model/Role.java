@@ -4,6 +4,9 @@ package palimpsest.engine.model;
 public enum Role {
   EMBEDDING(false),
   POSITIONS(false),
+  /** Which part of its input a token is of (BERT's token types). */
+  SEGMENTS(false),
+  EMBEDDING_NORM(false),
   ATTENTION_NORM(true),
   /** Query, key and value in one tensor, in that order. */
   QUERY_KEY_VALUE(true),
@@ -52,7 +55,7 @@ public enum Role {
           default -> HEIGHTS_OF_A_BLOCK;
         };
     return switch (this) {
-      case EMBEDDING, POSITIONS -> 0;
+      case EMBEDDING, POSITIONS, SEGMENTS, EMBEDDING_NORM -> 0;
       case FINAL_NORM -> Integer.MAX_VALUE - 1;
       case HEAD -> Integer.MAX_VALUE;
       default -> layer * HEIGHTS_OF_A_BLOCK + inBlock;

@@ -36,8 +36,18 @@ final class TensorNames {
           "(transformer\\.)?h\\.\\d+\\.attn\\.(masked_)?bias"
               + "|model\\.(layers\\.\\d+\\.self_attn\\.)?rotary_emb\\.inv_freq");
 
+  /** What stands above an encoder's last block for tasks of its makers, and a table of 0, 1, ... */
+  private static final Pattern BESIDE_ENCODERS =
+      Pattern.compile(
+          "(bert\\.)?(pooler\\.dense\\.(weight|bias)|embeddings\\.position_ids)"
+              + "|cls\\.(predictions|seq_relationship)\\.[a-zA-Z.]*(weight|bias)");
+
+  /** What some programs write in front of all names, and others leave out. */
+  private static final List<String> OPTIONAL_PREFIXES = List.of("transformer.", "bert.");
+
   private static final Map<Role, String> GPT2 = new EnumMap<>(Role.class);
   private static final Map<Role, String> LLAMA = new EnumMap<>(Role.class);
+  private static final Map<Role, String> BERT = new EnumMap<>(Role.class);
 
   static {
     GPT2.put(Role.EMBEDDING, "transformer.wte");
@@ -64,23 +74,47 @@ final class TensorNames {
     LLAMA.put(Role.DOWN, "model.layers.%d.mlp.down_proj");
     LLAMA.put(Role.FINAL_NORM, "model.norm");
     LLAMA.put(Role.HEAD, "lm_head");
+    BERT.put(Role.EMBEDDING, "bert.embeddings.word_embeddings");
+    BERT.put(Role.POSITIONS, "bert.embeddings.position_embeddings");
+    BERT.put(Role.SEGMENTS, "bert.embeddings.token_type_embeddings");
+    BERT.put(Role.EMBEDDING_NORM, "bert.embeddings.LayerNorm");
+    BERT.put(Role.QUERY, "bert.encoder.layer.%d.attention.self.query");
+    BERT.put(Role.KEY, "bert.encoder.layer.%d.attention.self.key");
+    BERT.put(Role.VALUE, "bert.encoder.layer.%d.attention.self.value");
+    BERT.put(Role.ATTENTION_OUTPUT, "bert.encoder.layer.%d.attention.output.dense");
+    BERT.put(Role.ATTENTION_NORM, "bert.encoder.layer.%d.attention.output.LayerNorm");
+    BERT.put(Role.UP, "bert.encoder.layer.%d.intermediate.dense");
+    BERT.put(Role.DOWN, "bert.encoder.layer.%d.output.dense");
+    BERT.put(Role.FEED_FORWARD_NORM, "bert.encoder.layer.%d.output.LayerNorm");
   }
 
-  private final DecoderConfig config;
+  private final ModelConfig config;
   private final List<Slot> slots = new ArrayList<>();
 
-  private TensorNames(DecoderConfig config) {
+  private TensorNames(ModelConfig config) {
     this.config = config;
   }
 
-  static TensorNames of(DecoderConfig config) {
+  static TensorNames of(ModelConfig config) {
     TensorNames names = new TensorNames(config);
-    names.addAll();
+    switch (config) {
+      case DecoderConfig decoder -> names.addDecoder(decoder);
+      case EncoderConfig encoder -> names.addEncoder(encoder);
+    }
     return names;
   }
 
+  /** A name without what stands in front of all names, if anything does. */
+  static String withoutPrefix(String name) {
+    return OPTIONAL_PREFIXES.stream()
+        .filter(name::startsWith)
+        .findFirst()
+        .map(prefix -> name.substring(prefix.length()))
+        .orElse(name);
+  }
+
   /** The module of a role, as Hugging Face's programs call it. */
-  static String module(DecoderConfig config, Role role, int layer) {
+  static String module(ModelConfig config, Role role, int layer) {
     String pattern = patterns(config).get(role);
     if (pattern == null) {
       throw new IllegalArgumentException(config.family() + " models have no tensor " + role);
@@ -88,7 +122,10 @@ final class TensorNames {
     return pattern.replace("%d", Integer.toString(layer));
   }
 
-  private static Map<Role, String> patterns(DecoderConfig config) {
+  private static Map<Role, String> patterns(ModelConfig config) {
+    if (config instanceof EncoderConfig) {
+      return BERT;
+    }
     if (config.family().equals("gpt2")) {
       return GPT2;
     }
@@ -110,22 +147,39 @@ final class TensorNames {
 
   /** Whether a tensor of that name may be there without being read. */
   boolean ignorable(String name) {
-    return BUFFERS.matcher(name).matches() || config.tiedHead() && name.equals("lm_head.weight");
+    return switch (config) {
+      case DecoderConfig decoder ->
+          BUFFERS.matcher(name).matches() || decoder.tiedHead() && name.equals("lm_head.weight");
+      case EncoderConfig _ -> BESIDE_ENCODERS.matcher(name).matches();
+    };
   }
 
-  private void addAll() {
+  private void addDecoder(DecoderConfig decoder) {
     int width = config.width();
     matrix(Role.EMBEDDING, 0, config.vocabularySize(), width, false);
-    if (config.position().kind() == PositionKind.LEARNED) {
+    if (decoder.position().kind() == PositionKind.LEARNED) {
       matrix(Role.POSITIONS, 0, config.contextLength(), width, false);
     }
+    addBlocks(width);
+    norm(Role.FINAL_NORM, 0, width);
+    if (!decoder.tiedHead()) {
+      matrix(Role.HEAD, 0, config.vocabularySize(), width, false);
+    }
+  }
+
+  private void addEncoder(EncoderConfig encoder) {
+    int width = config.width();
+    matrix(Role.EMBEDDING, 0, config.vocabularySize(), width, false);
+    matrix(Role.POSITIONS, 0, config.contextLength(), width, false);
+    matrix(Role.SEGMENTS, 0, encoder.segments(), width, false);
+    norm(Role.EMBEDDING_NORM, 0, width);
+    addBlocks(width);
+  }
+
+  private void addBlocks(int width) {
     for (int layer = 0; layer < config.layers(); layer++) {
       addAttention(layer, width);
       addFeedForward(layer, width);
-    }
-    norm(Role.FINAL_NORM, 0, width);
-    if (!config.tiedHead()) {
-      matrix(Role.HEAD, 0, config.vocabularySize(), width, false);
     }
   }
 

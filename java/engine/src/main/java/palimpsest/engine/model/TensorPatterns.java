@@ -93,9 +93,7 @@ public record TensorPatterns(List<String> patterns) {
   private static boolean matches(String pattern, Slot slot) {
     String glob = pattern.startsWith(TAKE_AWAY) ? pattern.substring(1) : pattern;
     String name = slot.name();
-    String prefix = ModelFolder.OPTIONAL_PREFIX;
-    return matches(glob, name)
-        || name.startsWith(prefix) && matches(glob, name.substring(prefix.length()));
+    return matches(glob, name) || matches(glob, TensorNames.withoutPrefix(name));
   }
 
   /** In time of at most the product of the lengths, whatever the pattern. */

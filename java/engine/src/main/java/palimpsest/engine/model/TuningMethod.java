@@ -76,7 +76,7 @@ public sealed interface TuningMethod {
 
     @Override
     public long parameterCount(DecoderConfig model) {
-      return Adapter.parameterCount(model, rank, targets(model));
+      return AdapterSites.parameterCount(model, rank, targets(model));
     }
 
     /** The layers that get an adapter in a model of this configuration. */
@@ -86,18 +86,7 @@ public sealed interface TuningMethod {
 
     @Override
     public List<ParameterBlock> blocks(DecoderConfig model) {
-      List<ParameterBlock> blocks = new ArrayList<>();
-      long offset = 0;
-      for (int layer = 0; layer < model.layers(); layer++) {
-        for (Role role : targets(model)) {
-          long in = Adapter.inputWidth(model, role);
-          long out = Adapter.outputWidth(model, role);
-          blocks.add(new ParameterBlock(offset, rank, in, true));
-          blocks.add(new ParameterBlock(offset + rank * in, out, rank, true));
-          offset += rank * (in + out);
-        }
-      }
-      return blocks;
+      return AdapterSites.blocks(model, rank, targets(model));
     }
 
     @Override

@@ -7,7 +7,7 @@ import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
 /** Per-example gradients of bias vectors: sums of output gradients over the example's rows. */
-final class BiasGradients extends SmallGradients {
+final class BiasGradients extends DecoderGradients {
   private final BiasVectors biases;
 
   BiasGradients(

@@ -5,6 +5,7 @@ import palimpsest.engine.model.Adapter;
 import palimpsest.engine.model.AllWeights;
 import palimpsest.engine.model.BiasVectors;
 import palimpsest.engine.model.Decoder;
+import palimpsest.engine.model.LabelModel;
 import palimpsest.engine.model.SoftPrompt;
 import palimpsest.engine.model.Trainable;
 import palimpsest.engine.tensor.Tensor;
@@ -85,6 +86,24 @@ public abstract sealed class ClippedSum permits VectorSum, ProductSum {
       case AllWeights weights ->
           new ProductSum(weights.layout(), clipping, clipNorm, gridBits, arena);
     };
+  }
+
+  /**
+   * An empty sum for the gradients of a model of labels.
+   *
+   * @param clipNorm C, in units of the gradient
+   * @param gridBits C is 2^gridBits grid steps
+   * @param arena holds the sum
+   * @throws IllegalArgumentException if each layer is to be clipped by itself: there is no such
+   *     rule for these models
+   */
+  public static ClippedSum of(
+      LabelModel model, Clipping clipping, double clipNorm, int gridBits, TensorArena arena) {
+    if (clipping instanceof Clipping.PerLayer) {
+      throw new IllegalArgumentException("a classifier's gradient is clipped as a whole");
+    }
+    return new VectorSum(
+        model.kernels(), clipping, ClipGroups.one(model.size()), clipNorm, gridBits, arena);
   }
 
   /**

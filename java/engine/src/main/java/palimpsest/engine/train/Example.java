@@ -1,5 +1,7 @@
 package palimpsest.engine.train;
 
+import java.util.Arrays;
+
 /**
  * One record as the model sees it.
  *
@@ -12,6 +14,19 @@ public record Example(int[] tokens, int prefix) {
       throw new IllegalArgumentException(
           "a prefix of " + prefix + " in " + tokens.length + " tokens");
     }
+  }
+
+  /**
+   * A text with its label, as classifiers read it: all of the text is prefix, and the label is the
+   * one target.
+   *
+   * @param text its tokens
+   * @param label from 0
+   */
+  public static Example labelled(int[] text, int label) {
+    int[] tokens = Arrays.copyOf(text, text.length + 1);
+    tokens[text.length] = label;
+    return new Example(tokens, text.length);
   }
 
   /** The shape only; the tokens may be private. */

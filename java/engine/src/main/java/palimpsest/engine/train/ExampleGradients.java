@@ -6,10 +6,13 @@ import palimpsest.engine.model.AllWeights;
 import palimpsest.engine.model.BiasVectors;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.EncoderClassifier;
+import palimpsest.engine.model.LabelModel;
 import palimpsest.engine.model.SoftPrompt;
 import palimpsest.engine.model.TokenGroup;
 import palimpsest.engine.model.Trainable;
 import palimpsest.engine.model.TuningMethod;
+import palimpsest.engine.model.WordCnn;
 import palimpsest.engine.tensor.TensorArena;
 
 /**
@@ -59,6 +62,35 @@ public interface ExampleGradients {
   }
 
   /**
+   * Those of a model of labels, for the private step.
+   *
+   * @param maxRows the most rows of a group
+   * @param maxExamples the most examples of a group
+   * @param arena holds all buffers
+   */
+  static ExampleGradients of(LabelModel model, int maxRows, int maxExamples, TensorArena arena) {
+    return of(model, maxRows, maxExamples, maxExamples, arena);
+  }
+
+  /**
+   * The same for {@link BatchGradient#accumulatePublic} alone: memory for one gradient, whatever
+   * the size of a group.
+   */
+  static ExampleGradients inPublic(
+      LabelModel model, int maxRows, int maxExamples, TensorArena arena) {
+    return of(model, maxRows, maxExamples, 1, arena);
+  }
+
+  private static ExampleGradients of(
+      LabelModel model, int maxRows, int maxExamples, int held, TensorArena arena) {
+    return switch (model) {
+      case EncoderClassifier encoder ->
+          new EncoderGradients(encoder, maxRows, maxExamples, held, arena);
+      case WordCnn words -> new WordCnnGradients(words, maxRows, maxExamples, held, arena);
+    };
+  }
+
+  /**
    * Refuses to compute activations again where all of them must live until the sum.
    *
    * @throws IllegalArgumentException if {@code recompute} is asked of tuning the model's own
@@ -89,7 +121,7 @@ public interface ExampleGradients {
     requireRecomputable(method, recompute);
     return method instanceof TuningMethod.Full full
         ? WeightGradients.bytes(config, kernels, full, maxRows, maxExamples)
-        : SmallGradients.bytes(config, kernels, method, maxRows, maxExamples, recompute);
+        : DecoderGradients.bytes(config, kernels, method, maxRows, maxExamples, recompute);
   }
 
   /**

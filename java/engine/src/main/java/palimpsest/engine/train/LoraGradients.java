@@ -7,7 +7,7 @@ import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
 /** Per-example gradients of low-rank adapters. */
-final class LoraGradients extends SmallGradients {
+final class LoraGradients extends DecoderGradients {
   private final Adapter adapter;
 
   LoraGradients(

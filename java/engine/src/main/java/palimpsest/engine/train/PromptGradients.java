@@ -10,7 +10,7 @@ import palimpsest.engine.tensor.TensorArena;
  * Per-example gradients of a soft prompt: those of the rows that its virtual tokens take in front
  * of the example.
  */
-final class PromptGradients extends SmallGradients {
+final class PromptGradients extends DecoderGradients {
   private final SoftPrompt prompt;
 
   PromptGradients(

@@ -3,13 +3,9 @@ package palimpsest.engine.train;
 import java.util.ArrayList;
 import java.util.List;
 import palimpsest.engine.kernel.Kernels;
-import palimpsest.engine.model.Activations;
-import palimpsest.engine.model.Decoder;
-import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.FlatParameters;
 import palimpsest.engine.model.ParameterGradients;
 import palimpsest.engine.model.TokenGroup;
-import palimpsest.engine.model.Trainable;
-import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
 
@@ -31,54 +27,30 @@ abstract class SmallGradients implements PublicGradients, ParameterGradients {
     void set(Tensor gradient, int from, int to);
   }
 
-  private final Decoder decoder;
-  private final Trainable tuned;
+  private final Kernels kernels;
+  private final FlatParameters tuned;
   private final TokenGroup group;
-  private final Activations activations;
   private final List<Tensor> gradients = new ArrayList<>();
 
   /** The whole group counts as one example. */
   private boolean together;
 
+  /**
+   * @param held gradients that there is memory for: as many as the group's examples, or one where
+   *     gradients are summed in public alone
+   */
   SmallGradients(
-      Decoder decoder,
-      Trainable tuned,
-      int maxRows,
-      int maxExamples,
-      boolean recompute,
-      TensorArena arena) {
-    this.decoder = decoder;
+      Kernels kernels, FlatParameters tuned, TokenGroup group, int held, TensorArena arena) {
+    this.kernels = kernels;
     this.tuned = tuned;
-    Kernels kernels = decoder.kernels();
-    group = new TokenGroup(maxRows, maxExamples, tuned.prompt(), kernels.wide(), arena);
-    activations =
-        new Activations(
-            decoder.config(), kernels, maxRows, maxRows, tuned.rank(), purpose(recompute), arena);
-    for (int e = 0; e < maxExamples; e++) {
+    this.group = group;
+    for (int e = 0; e < held; e++) {
       gradients.add(arena.allocate(kernels.wide(), tuned.size()));
     }
   }
 
-  /** Bytes of one worker's buffers, but for some indices. */
-  static long bytes(
-      DecoderConfig config,
-      Kernels kernels,
-      TuningMethod method,
-      int maxRows,
-      int maxExamples,
-      boolean recompute) {
-    try (TensorArena arena = TensorArena.counting()) {
-      new Activations(config, kernels, maxRows, maxRows, method.rank(), purpose(recompute), arena);
-      return arena.bytes() + maxExamples * kernels.wide().bytes() * method.parameterCount(config);
-    }
-  }
-
-  private static Activations.Purpose purpose(boolean recompute) {
-    return recompute ? Activations.Purpose.RECOMPUTE : Activations.Purpose.BACKWARD;
-  }
-
   final Kernels kernels() {
-    return decoder.kernels();
+    return kernels;
   }
 
   @Override
@@ -114,14 +86,22 @@ abstract class SmallGradients implements PublicGradients, ParameterGradients {
       together = false;
     }
     sum.add(0, number, total -> FloatSum.add(gradient(0), total));
-    return activations.loss(group);
+    return loss();
   }
 
   /** Computes the gradients of all examples of the group. */
   final void compute() {
-    decoder.forward(group, tuned, activations);
-    decoder.backward(group, tuned, activations, this);
+    if (!together && gradients.size() < group.examples()) {
+      throw new IllegalStateException("these gradients are for sums in public alone");
+    }
+    pass();
   }
+
+  /** Takes the group through the model and back, which hands out what gradients follow from. */
+  abstract void pass();
+
+  /** Sum of weight times loss over the group of the last pass. */
+  abstract double loss();
 
   /** Sets a part of each example's gradient from the example's own rows. */
   final void overExamples(Part part) {
@@ -132,19 +112,21 @@ abstract class SmallGradients implements PublicGradients, ParameterGradients {
     }
   }
 
+  /** The same where an example has one row. */
+  final void overVectors(Part part) {
+    int count = together ? 1 : group.examples();
+    for (int e = 0; e < count; e++) {
+      part.set(gradient(e), e, together ? group.examples() : e + 1);
+    }
+  }
+
   /** The gradient of an example of the group after {@link #compute}, wide [P]. */
   final Tensor gradient(int example) {
     return gradients.get(example);
   }
 
-  /** The buffers of the pass, for tests. */
-  final Activations activations() {
-    return activations;
-  }
-
   /** Fills all buffers with NaN, for tests: what a pass does not write must not be read. */
-  final void poison() {
-    activations.poison();
+  void poison() {
     gradients.forEach(gradient -> gradient.fill(Double.NaN));
   }
 }

@@ -21,10 +21,14 @@ class AttentionTest {
   /** Lengths of the examples of a group. */
   private static final int[][] GROUPS = {{1}, {2}, {7}, {33}, {3, 1, 9}, {5, 13, 2, 1}};
 
-  private static final int[] WINDOWS = {0, 1, 5};
+  /** In the place of a window: queries see all keys, later ones too. */
+  private static final int ALL_KEYS = -1;
+
+  private static final int[] WINDOWS = {0, 1, 5, ALL_KEYS};
 
   private static Shape shape(int[] heads, int window) {
-    return new Shape(heads[0], heads[1], 1 / Math.sqrt(heads[2]), window);
+    double scale = 1 / Math.sqrt(heads[2]);
+    return new Shape(heads[0], heads[1], scale, Math.max(0, window), window != ALL_KEYS);
   }
 
   /** Spans of consecutive examples whose queries and keys are the same rows. */
@@ -101,9 +105,11 @@ class AttentionTest {
         int offset = spans.keyCount(b) - spans.queryCount(b);
         for (int i = 0; i < spans.queryCount(b); i++) {
           int window = shape.window() == 0 ? Integer.MAX_VALUE : shape.window();
-          int first = spans.keyStart(b) + Math.max(0, offset + i + 1 - window);
+          int last = shape.causal() ? offset + i : spans.keyCount(b) - 1;
+          int first = Math.max(0, last + 1 - window);
           for (int head = 0; head < shape.heads(); head++) {
-            query(spans.queryStart(b) + i, head, first, spans.keyStart(b) + offset + i);
+            int start = spans.keyStart(b);
+            query(spans.queryStart(b) + i, head, start + first, start + last);
           }
         }
       }
@@ -234,7 +240,7 @@ class AttentionTest {
   void gradientsAgreeWithFiniteDifferences() {
     List<Shape> shapes = new ArrayList<>();
     for (int[] heads : new int[][] {{2, 2, 4}, {4, 2, 4}, {3, 1, 2}}) {
-      for (int window : new int[] {0, 3}) {
+      for (int window : new int[] {0, 3, ALL_KEYS}) {
         shapes.add(shape(heads, window));
       }
     }
@@ -273,6 +279,27 @@ class AttentionTest {
           assertEquals(in[2].get(n, i / 16 * 8 + i % 8), out.get(n, i));
         }
       }
+    }
+  }
+
+  /** Only causal attention tells places apart: the others see the same keys, in whatever order. */
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void withoutACauseTheFirstQuerySeesTheLastKey(Kernels kernels) {
+    int[] heads = {2, 2, 8};
+    try (Fixture fixture = new Fixture(kernels, 11)) {
+      Tensor[] in = inputs(fixture, 9, 9, heads);
+      Spans spans = spans(fixture, 9);
+      for (int window : new int[] {0, ALL_KEYS}) {
+        double before = forward(kernels, fixture, spans, shape(heads, window), in)[0].get(0, 0);
+        Tensor[] changed = in.clone();
+        changed[2] = fixture.copy(in[2], kernels.compute());
+        changed[2].set(8, 0, 100);
+        double after = forward(kernels, fixture, spans, shape(heads, window), changed)[0].get(0, 0);
+        assertEquals(window == ALL_KEYS, before != after);
+      }
+      Shape bad = new Shape(2, 2, 0.3, 5, false);
+      assertThrows(IllegalArgumentException.class, () -> forward(kernels, fixture, spans, bad, in));
     }
   }
 
@@ -319,7 +346,7 @@ class AttentionTest {
   @MethodSource(Providers.ALL)
   void isBatchInvariantWithAndWithoutNeighbouringSpans(Kernels kernels) {
     int[] heads = {4, 2, 16};
-    for (int window : new int[] {0, 5}) {
+    for (int window : new int[] {0, 5, ALL_KEYS}) {
       Shape shape = shape(heads, window);
       try (Fixture own = new Fixture(kernels, 6)) {
         for (int length : new int[] {1, 2, 3, 17}) {

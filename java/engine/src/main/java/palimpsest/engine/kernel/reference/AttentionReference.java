@@ -17,7 +17,7 @@ final class AttentionReference implements Attention {
     }
     double[] values = new double[layout.size];
     for (int example = 0; example < spans.count(); example++) {
-      Span span = Span.of(spans, example, q.rows(), k.rows());
+      Span span = Span.of(spans, example, q.rows(), k.rows(), shape.causal());
       double[] qs = span.queries(q);
       double[] ks = span.keys(k);
       double[] vs = span.keys(v);
@@ -89,7 +89,7 @@ final class AttentionReference implements Attention {
     Check.matrix("dk", dk, k.rows(), k.cols());
     Check.matrix("dv", dv, v.rows(), v.cols());
     for (int example = 0; example < spans.count(); example++) {
-      Span span = Span.of(spans, example, q.rows(), k.rows());
+      Span span = Span.of(spans, example, q.rows(), k.rows(), shape.causal());
       if (span.queryStart != span.keyStart || span.queryCount != span.keyCount) {
         throw new IllegalArgumentException(
             "backward needs spans whose queries and keys are the same rows");
@@ -172,8 +172,9 @@ final class AttentionReference implements Attention {
         throw new IllegalArgumentException(
             heads + " heads over " + kvHeads + " key-value heads do not fit rows of " + q.cols());
       }
-      if (shape.window() < 0) {
-        throw new IllegalArgumentException("window " + shape.window() + " is negative");
+      if (shape.window() < 0 || !shape.causal() && shape.window() > 0) {
+        throw new IllegalArgumentException(
+            "window " + shape.window() + " is negative, or of attention that is not causal");
       }
       int size = Math.toIntExact(q.cols() / heads);
       Check.matrix("k", k, k.rows(), (long) kvHeads * size);
@@ -195,14 +196,15 @@ final class AttentionReference implements Attention {
   }
 
   /** One example's rows. */
-  private record Span(int queryStart, int queryCount, int keyStart, int keyCount) {
-    static Span of(Spans spans, int example, long queryRows, long keyRows) {
+  private record Span(int queryStart, int queryCount, int keyStart, int keyCount, boolean causal) {
+    static Span of(Spans spans, int example, long queryRows, long keyRows, boolean causal) {
       Span span =
           new Span(
               spans.queryStart(example),
               spans.queryCount(example),
               spans.keyStart(example),
-              spans.keyCount(example));
+              spans.keyCount(example),
+              causal);
       Check.range(span.queryStart, (long) span.queryStart + span.queryCount, queryRows);
       Check.range(span.keyStart, (long) span.keyStart + span.keyCount, keyRows);
       if (span.keyCount < span.queryCount) {
@@ -212,9 +214,9 @@ final class AttentionReference implements Attention {
       return span;
     }
 
-    /** The key, counted in the example, at which query i stands. */
+    /** The last key, counted in the example, that query i sees. */
     int lastKey(int i) {
-      return keyCount - queryCount + i;
+      return causal ? keyCount - queryCount + i : keyCount - 1;
     }
 
     double[] queries(Tensor tensor) {

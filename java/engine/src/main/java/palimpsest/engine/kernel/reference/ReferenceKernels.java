@@ -3,6 +3,7 @@ package palimpsest.engine.kernel.reference;
 import palimpsest.engine.kernel.Activation;
 import palimpsest.engine.kernel.Attention;
 import palimpsest.engine.kernel.Clip;
+import palimpsest.engine.kernel.Convolution;
 import palimpsest.engine.kernel.Crossentropy;
 import palimpsest.engine.kernel.Embedding;
 import palimpsest.engine.kernel.Kernels;
@@ -11,6 +12,7 @@ import palimpsest.engine.kernel.Linear;
 import palimpsest.engine.kernel.Lora;
 import palimpsest.engine.kernel.Noise;
 import palimpsest.engine.kernel.Optimizer;
+import palimpsest.engine.kernel.Pooling;
 import palimpsest.engine.kernel.Rmsnorm;
 import palimpsest.engine.kernel.Rope;
 import palimpsest.engine.kernel.Sample;
@@ -33,6 +35,8 @@ public final class ReferenceKernels implements Kernels {
   private final Activation activation = new ActivationReference();
   private final Rope rope = new RopeReference();
   private final Attention attention = new AttentionReference();
+  private final Pooling pooling = new PoolingReference();
+  private final Convolution convolution = new ConvolutionReference();
   private final Crossentropy crossentropy = new CrossentropyReference();
   private final Lora lora = new LoraReference();
   private final Clip clip = new ClipReference();
@@ -112,6 +116,16 @@ public final class ReferenceKernels implements Kernels {
   @Override
   public Attention attention() {
     return attention;
+  }
+
+  @Override
+  public Pooling pooling() {
+    return pooling;
+  }
+
+  @Override
+  public Convolution convolution() {
+    return convolution;
   }
 
   @Override
