@@ -89,7 +89,8 @@ public final class Activations {
               compute,
               width);
       block.normedMiddle =
-          buffers.make("normedMiddle", Moment.FEED_FORWARD_NORM, Moment.UP, Moment.D_UP, compute, width);
+          buffers.make(
+              "normedMiddle", Moment.FEED_FORWARD_NORM, Moment.UP, Moment.D_UP, compute, width);
       block.attended =
           buffers.make(
               "attended",
@@ -100,23 +101,30 @@ public final class Activations {
               queries);
       block.lse =
           buffers.make(
-              "lse", Moment.ATTENTION, Moment.ATTENTION, Moment.D_ATTENTION, wide, attention.heads());
+              "lse",
+              Moment.ATTENTION,
+              Moment.ATTENTION,
+              Moment.D_ATTENTION,
+              wide,
+              attention.heads());
       block.mean = statistic(buffers, "mean", Moment.ATTENTION_NORM, Moment.D_ATTENTION_NORM, wide);
       block.rstd = statistic(buffers, "rstd", Moment.ATTENTION_NORM, Moment.D_ATTENTION_NORM, wide);
       block.meanMiddle =
-          statistic(buffers, "meanMiddle", Moment.FEED_FORWARD_NORM, Moment.D_FEED_FORWARD_NORM, wide);
+          statistic(
+              buffers, "meanMiddle", Moment.FEED_FORWARD_NORM, Moment.D_FEED_FORWARD_NORM, wide);
       block.rstdMiddle =
-          statistic(buffers, "rstdMiddle", Moment.FEED_FORWARD_NORM, Moment.D_FEED_FORWARD_NORM, wide);
+          statistic(
+              buffers, "rstdMiddle", Moment.FEED_FORWARD_NORM, Moment.D_FEED_FORWARD_NORM, wide);
       if (rank > 0) {
         for (Role role : Adapter.linearRoles(config)) {
           block.low.put(
               role,
-              buffers.make("low", Moment.PROJECTION, Moment.DOWN, Moment.D_PROJECTION, compute, rank));
+              buffers.make(
+                  "low", Moment.PROJECTION, Moment.DOWN, Moment.D_PROJECTION, compute, rank));
         }
       }
       return block;
     }
-
 
     private static Tensor statistic(
         Buffers buffers, String name, Moment forward, Moment backward, DType wide) {
@@ -253,7 +261,8 @@ public final class Activations {
     for (int layer = 0; layer < config.layers(); layer++) {
       boolean first = layer == 0;
       inputs.add(first || withBackward ? input() : inputs.getFirst());
-      blocks.add(first || ownBlocks ? Block.of(config, kernels, rank, this::ofBlock) : blocks.getFirst());
+      blocks.add(
+          first || ownBlocks ? Block.of(config, kernels, rank, this::ofBlock) : blocks.getFirst());
     }
     residual =
         table.buffer("residual", Moment.EMBEDDING, lastUseOfResidual(), wide, maxRows, width);

@@ -70,9 +70,7 @@ final class CheckedWeights implements AutoCloseable {
 
   /** Bytes as they lie on disk. */
   long bytes() {
-    return weights.names().stream()
-        .mapToLong(name -> weights.tensor(name).data().byteSize())
-        .sum();
+    return weights.names().stream().mapToLong(name -> weights.tensor(name).data().byteSize()).sum();
   }
 
   private void check() {
