@@ -26,7 +26,7 @@ import palimpsest.privacy.PrivacyEvent;
  *   <li>noise on the count of the quantile rule: a twentieth of the expected batch, and at least
  *       twice the noise multiplier, so that the sum's noise grows by less than 4 %;
  *   <li>C = 1, AdamW (Adafactor for all weights) at a rate by method (2e-3 for adapters, 2e-2 for a
- *       soft prompt, 5e-3 for bias vectors, 1e-4 for all weights) after a warm-up of an eighth of
+ *       soft prompt, 5e-3 for bias vectors, 5e-4 for all weights) after a warm-up of an eighth of
  *       the steps, falling on a line to a tenth. Decay is off: noise already holds the weights
  *       small.
  * </ul>
@@ -190,7 +190,7 @@ public record RunPlan(
       case TuningMethod.Lora _ -> 2e-3;
       case TuningMethod.Prompt _ -> 2e-2;
       case TuningMethod.Bias _ -> 5e-3;
-      case TuningMethod.Full _ -> 1e-4;
+      case TuningMethod.Full _ -> 5e-4;
     };
   }
 

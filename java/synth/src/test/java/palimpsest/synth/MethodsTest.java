@@ -339,7 +339,7 @@ class MethodsTest {
     assertEquals(155_520, new TuningMethod.Bias(Set.of()).parameterCount(model));
     assertEquals(2_442_240, TuningMethod.Lora.of(8).parameterCount(model));
     RunPlan full = RunPlan.of(settings(new TuningMethod.Full(), OptionalDouble.empty()), model);
-    assertEquals(1e-4, full.tuning().optimizer().learningRate());
+    assertEquals(5e-4, full.tuning().optimizer().learningRate());
     assertEquals(134_515_008, full.parameters());
     assertEquals(1.5 * lora.seconds() / lora.tokens(), full.seconds() / full.tokens(), 1e-12);
     TuningMethod some = new TuningMethod.Full(new TensorPatterns(List.of("*.mlp.*")));

@@ -37,7 +37,7 @@ class OptimizerChoiceTest {
         new OptimizerSpec(new Optimizer.AdamW(2e-3, 0.9, 0.99, 1e-8, 0), Schedule.LINEAR, 10, 0.1),
         OptimizerChoice.none().settle(PRIVATE));
     assertEquals(
-        new OptimizerSpec(Optimizer.Adafactor.of(1e-4), Schedule.LINEAR, 10, 0.1),
+        new OptimizerSpec(Optimizer.Adafactor.of(5e-4), Schedule.LINEAR, 10, 0.1),
         OptimizerChoice.none().settle(RunPlan.standard(new TuningMethod.Full(), 80)));
     assertEquals(
         new OptimizerSpec(new Optimizer.AdamW(1e-3, 0.9, 0.95, 1e-8, 0.1), Schedule.COSINE, 4, 0.1),
