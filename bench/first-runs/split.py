@@ -1,6 +1,6 @@
-"""Cuts three public data sets into a private part, one that trains the judge, and a test part.
+"""Cuts four public data sets into a private part, one that trains the judge, and a test part.
 
-Usage: split.py LABELLED OUT, where LABELLED holds trec/, banking77/ and agnews/ as published.
+Usage: split.py LABELLED OUT, where LABELLED holds trec/, banking77/, agnews/ and bitext_support/ as published.
 """
 
 import csv
@@ -46,6 +46,10 @@ def main(labelled, out):
     write_table(out / "agnews/private.csv", header, rows[:5000])
     write_table(out / "agnews/judge.csv", header, rows[5000:])
     write_table(out / "agnews/test.csv", header, table(labelled / "agnews/test.csv.gz"))
+
+    for published, part in (("train", "private"), ("dev", "judge"), ("test", "test")):
+        header, *rows = table(labelled / f"bitext_support/{published}.csv.gz")
+        write_table(out / f"bitext/{part}.csv", header, rows)
 
 
 if __name__ == "__main__":

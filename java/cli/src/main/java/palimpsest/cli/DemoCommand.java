@@ -43,11 +43,12 @@ import picocli.CommandLine.Option;
 final class DemoCommand extends Verb {
   static final Synthesis.Prompt PROMPT = new Synthesis.Prompt("customer message", Optional.empty());
 
+  static final int MAX_TOKENS = 80;
+
   /** 20 steps of 135 messages of about 52 tokens with their prompt: some 141,000 tokens. */
   static final long BATCH = 135;
 
   static final int STEPS = 20;
-  static final int MAX_TOKENS = 80;
   private static final int DECOYS = 1_000;
   private static final double PROBE_SECONDS = 0.1;
 
@@ -55,7 +56,9 @@ final class DemoCommand extends Verb {
       names = "--model",
       defaultValue = "smollm2-135m",
       paramLabel = "M",
-      description = "The pretrained model (default smollm2-135m).")
+      description =
+          "The pretrained model (default smollm2-135m, which is fetched; palimpsest-3m comes with the project and is quick,"
+              + " but writes nonsense after so short a run).")
   private String model;
 
   @Option(
@@ -110,7 +113,8 @@ final class DemoCommand extends Verb {
               listener);
       Exposure exposure = exposure(base, data, labels, execution, outcome, listener);
       listener.close();
-      DemoReport report = DemoReport.of(data, labels, outcome, input, exposure);
+      ReleasePage.write(outcome.folder(), this::say);
+      DemoReport report = DemoReport.of(model, data, labels, outcome, input, exposure);
       print(report.fields(), report.text());
     }
     return ExitCode.DONE;

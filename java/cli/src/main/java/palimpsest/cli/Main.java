@@ -142,17 +142,20 @@ final class Main implements Runnable {
     err.flush();
   }
 
-  /** The version in the jar's manifest. */
+  /** What this program is: its version, and the commit that the launcher found it built from. */
+  static String program() {
+    String version = Main.class.getPackage().getImplementationVersion();
+    String commit = System.getProperty("palimpsest.commit", "");
+    return "palimpsest "
+        + (version == null ? "(not packaged)" : version)
+        + (commit.isEmpty() ? "" : ", commit " + commit);
+  }
+
+  /** As --version shows it. */
   static final class Version implements IVersionProvider {
     @Override
     public String[] getVersion() {
-      String version = Main.class.getPackage().getImplementationVersion();
-      return new String[] {
-        "palimpsest "
-            + (version == null ? "(not packaged)" : version)
-            + ", Java "
-            + Runtime.version()
-      };
+      return new String[] {program() + ", Java " + Runtime.version()};
     }
   }
 }

@@ -13,7 +13,7 @@ import picocli.CommandLine.Mixin;
 /** What is here and what can be had. */
 @Command(
     name = "list",
-    description = "The models on this machine, and those that `palimpsest model get` fetches.",
+    description = "The models on this machine, and those that `palimpsest model get` brings here.",
     footer = {"", "Example: palimpsest model list"})
 final class ModelListCommand extends Verb {
   @Mixin private ModelOptions models;
@@ -31,14 +31,14 @@ final class ModelListCommand extends Verb {
     }
     List<Map<String, Object>> available = new ArrayList<>();
     for (ModelCatalogue.Entry entry : ModelCatalogue.entries()) {
-      if (cache.find(entry.name()).isEmpty()) {
+      if (!cache.names().contains(entry.name())) {
         Map<String, Object> row = new LinkedHashMap<>();
         row.put("name", entry.name());
         row.put("title", entry.title());
         row.put("bytes", entry.bytes());
         row.put("licence", entry.licence());
         available.add(row);
-        text.append("%-20s can be fetched: %s%n".formatted(entry.name(), entry.describe()));
+        text.append("%-20s can be had: %s%n".formatted(entry.name(), entry.describe()));
       }
     }
     Map<String, Object> fields = new LinkedHashMap<>();

@@ -88,6 +88,7 @@ abstract class PrivateRun extends TrainingVerb {
               destination,
               listener);
       listener.close();
+      ReleasePage.write(outcome.folder(), this::say);
       print(fields(outcome), text(sampling, outcome));
       SamplingOptions.requireAny(sampling, outcome.records());
     }

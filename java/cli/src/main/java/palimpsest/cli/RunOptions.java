@@ -53,7 +53,7 @@ final class RunOptions {
       names = "--learning-rate",
       paramLabel = "R",
       description =
-          "Peak learning rate (default: lora 2e-3, prompt 2e-2, bias 5e-3, full 1e-4; none for sgd).")
+          "Peak learning rate (default: lora 2e-3, prompt 2e-2, bias 5e-3, full 5e-4; none for sgd).")
   private Double learningRate;
 
   @Mixin private MethodOptions method;

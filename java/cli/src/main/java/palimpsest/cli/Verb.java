@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.SerializationFeature;
 import java.io.PrintWriter;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -73,6 +74,15 @@ abstract class Verb implements Callable<Integer> {
                 ? Progress.Style.BAR
                 : Progress.Style.LINES;
     return new Progress(spec.commandLine().getErr(), style, task, steps, System::nanoTime);
+  }
+
+  /** The command as it was given, of paths the last part alone. */
+  final String commandLine() {
+    return "palimpsest "
+        + spec.commandLine().getParseResult().originalArgs().stream()
+            .map(argument -> argument.substring(argument.lastIndexOf('/') + 1))
+            .map(argument -> argument.contains(" ") ? '"' + argument + '"' : argument)
+            .collect(Collectors.joining(" "));
   }
 
   static String toJson(Map<String, ?> fields) {

@@ -30,7 +30,15 @@ class EvaluateCommandTest {
 
   private CommandLineRun evaluate(String synthetic, String... more) throws IOException {
     String[] first = {
-      "evaluate", file("s.jsonl", synthetic), "--real", real, "--text", "body", "--label", "kind"
+      "evaluate",
+      file("s.jsonl", synthetic),
+      "--real",
+      real,
+      "--text",
+      "body",
+      "--label",
+      "kind",
+      "--quick"
     };
     String[] all = new String[first.length + more.length];
     System.arraycopy(first, 0, all, 0, first.length);
@@ -47,8 +55,11 @@ class EvaluateCommandTest {
     assertEquals(0.75, fields.at("/labelAgreement/value").asDouble());
     assertTrue(fields.at("/labelAgreement/lower").asDouble() < 0.75);
     assertEquals(0, fields.at("/labelAgreementByLabel/tool/value").asDouble());
-    assertEquals(1, fields.at("/trainedOnReal/value").asDouble());
-    assertEquals(0.5, fields.at("/trainedOnSynthetic/value").asDouble());
+    assertEquals("real", fields.at("/classifiers/0/trainedOn").asText());
+    assertEquals(1, fields.at("/classifiers/0/accuracy/value").asDouble());
+    assertEquals("synthetic", fields.at("/classifiers/1/trainedOn").asText());
+    assertEquals(0.5, fields.at("/classifiers/1/accuracy/value").asDouble());
+    assertEquals(2, fields.at("/classifiers").size());
     assertEquals(0.5, fields.at("/diversity/duplicateShare").asDouble());
     assertEquals(4, fields.at("/realDiversity/texts").asInt());
   }
@@ -87,6 +98,36 @@ class EvaluateCommandTest {
     return words.toString();
   }
 
+  /** Trained on the private file where it is given, and tested on what was held out. */
+  @Test
+  void nothingIsTestedOnWhatItWasTrainedOn() throws IOException {
+    String tuned = file("tuned.csv", "body,kind\nan apple,fruit\na hammer,tool\n");
+    JsonNode fields =
+        new ObjectMapper().readTree(evaluate(RIGHT, "--tuned-on", tuned, "--json").out());
+    assertEquals(20, fields.get("testRecords").asInt());
+    assertEquals(2, fields.at("/classifiers/0/records").asInt());
+    assertEquals(1, fields.at("/classifiers/1/records").asInt());
+    JsonNode alone = new ObjectMapper().readTree(evaluate(RIGHT, "--json").out());
+    assertFalse(alone.has("classifiers"), "the judge's own training records test nothing");
+  }
+
+  /** What the base model had read of the private file. */
+  @Test
+  void whatTheBaseModelKnewIsCounted() throws IOException {
+    String tuned =
+        file("tuned.csv", "body,kind\n" + sentence(1) + ",fruit\n" + sentence(2) + ",tool\n");
+    String base =
+        file("base.txt", "An article.\n</doc>\nIt says " + sentence(2) + " too.\n</doc>\n");
+    CommandLineRun run =
+        evaluate(
+            RIGHT, "--tuned-on", tuned, "--base-text", base, "--separator", "</doc>", "--json");
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    JsonNode known = new ObjectMapper().readTree(run.out()).get("knownToTheBaseModel");
+    assertEquals(0.5, known.at("/withLongRun/value").asDouble());
+    assertEquals(60, known.get("longestRun").asInt());
+    assertBadInput(evaluate(RIGHT, "--base-text", base), "--tuned-on");
+  }
+
   /** Of three texts one is a private record, one has most of one in it, and one is its own. */
   @Test
   void whatIsCopiedFromThePrivateFileIsCounted() throws IOException {
@@ -119,7 +160,8 @@ class EvaluateCommandTest {
     String html = Files.readString(page);
     assertTrue(html.contains("class=\"internal\""), html);
     assertTrue(html.contains("For the owner&#39;s eyes"), html);
-    assertTrue(html.contains("trained on synthetic records"), html);
+    assertTrue(html.contains("naive Bayes, synthetic records"), html);
+    assertTrue(html.contains("palimpsest evaluate s.jsonl --real real.csv --text body"), html);
     assertTrue(html.contains("real.csv, SHA-256 "), html);
     assertFalse(html.contains(folder.toString()), "no path of the owner's machine");
     CommandLineRun again = evaluate(RIGHT, "--report", page.toString());

@@ -731,6 +731,8 @@ class PrivateRunTest {
     Files.writeString(setting.data(), data);
     CommandLineRun run = run("synthesize", sound("--records", "4", "--debug"));
     assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    String page = Files.readString(setting.out().resolve("report.html"));
+    assertTrue(page.contains("Differential privacy with epsilon"), page);
     CommandLineRun refused = run("synthesize", sound("--records", "4", "--debug"));
     assertEquals(ExitCode.BAD_INPUT, refused.exitCode(), refused.err());
     assertNoPiece(marker, run.out() + run.err() + refused.out() + refused.err(), "messages");

@@ -8,15 +8,21 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.TreeMap;
 import java.util.function.Function;
 import palimpsest.engine.weights.Sha256;
 import palimpsest.synth.evaluate.Copying;
 import palimpsest.synth.evaluate.Diversity;
+import palimpsest.synth.evaluate.Downstream;
 import palimpsest.synth.evaluate.Evaluation;
 import palimpsest.synth.evaluate.LabelledTexts;
+import palimpsest.synth.evaluate.Likeness;
+import palimpsest.synth.evaluate.Perplexity;
 import palimpsest.synth.evaluate.Proportion;
+import palimpsest.synth.evaluate.RankAgreement;
+import palimpsest.synth.evaluate.TextDivergence;
 import palimpsest.synth.evaluate.TextStatistics;
 import palimpsest.synth.report.Block;
 import palimpsest.synth.report.HtmlReport;
@@ -32,24 +38,49 @@ public final class EvaluationReport {
   private EvaluationReport() {}
 
   /**
+   * All that was found.
+   *
+   * @param downstream what classifiers learn, if there were records to test them on
+   * @param ranking whether settings are ranked alike on synthetic and on real records
+   * @param likeness by embeddings
+   * @param perplexity of the synthetic texts and of as many real ones
+   */
+  public record Findings(
+      Evaluation evaluation,
+      Optional<Downstream> downstream,
+      Optional<RankAgreement> ranking,
+      Optional<Likeness> likeness,
+      Optional<PerplexityPair> perplexity) {}
+
+  /**
+   * Perplexities under one model.
+   *
+   * @param model its name
+   */
+  public record PerplexityPair(String model, Perplexity synthetic, Perplexity real) {}
+
+  /**
+   * Where figures come from.
+   *
+   * @param files every file that they follow from, by what it was used for
+   * @param facts what else would be needed to find them again: command, program, seeds
+   */
+  public record Sources(Map<String, Path> files, Map<String, String> facts) {}
+
+  /**
    * The report.
    *
    * @param file of the synthetic records
    * @param synthetic its records
    * @param real those that they were set beside
-   * @param sources every file that figures follow from, by what it was used for
    */
   public static HtmlReport of(
-      Path file,
-      LabelledTexts synthetic,
-      LabelledTexts real,
-      Evaluation evaluation,
-      Map<String, Path> sources) {
+      Path file, LabelledTexts synthetic, LabelledTexts real, Findings findings, Sources sources) {
     List<String> promise = new ArrayList<>();
     List<Section> sections = new ArrayList<>();
-    sections.add(utility(evaluation));
-    sections.add(shape(synthetic, real, evaluation));
-    sections.add(copying(evaluation));
+    sections.add(utility(findings));
+    sections.add(shape(synthetic, real, findings));
+    sections.add(copying(findings.evaluation()));
     Path folder = file.toAbsolutePath().getParent();
     if (isRelease(folder)) {
       ReleaseReport release = ReleaseReport.read(folder);
@@ -73,22 +104,21 @@ public final class EvaluationReport {
         && Files.exists(folder.resolve(Synthesis.STATEMENT_TEXT));
   }
 
-  private static Section utility(Evaluation evaluation) {
+  private static Section utility(Findings findings) {
+    Evaluation evaluation = findings.evaluation();
     List<Block> blocks = new ArrayList<>();
-    evaluation
-        .test()
-        .ifPresent(test ->
-            blocks.add(
-                new Block.Bars(
-                    "Real test records that a classifier labels rightly (naive Bayes, 95 % intervals)",
-                    1,
-                    List.of(
-                        bar("trained on real records", test.trainedOnReal(), Block.Side.REAL),
-                        bar(
-                            "trained on synthetic records",
-                            test.trainedOnSynthetic(),
-                            Block.Side.SYNTHETIC)))));
+    findings
+        .downstream()
+        .ifPresent(downstream -> {
+          blocks.add(accuracies(downstream));
+          blocks.add(scores(downstream));
+        });
+    findings.ranking().ifPresent(ranking -> blocks.add(ranking(ranking)));
     List<Block.Bar> agreement = new ArrayList<>();
+    evaluation
+        .ofTest()
+        .ifPresent(
+            test -> agreement.add(bar("real test records", test.overall(), Block.Side.REAL)));
     agreement.add(bar("all labels", evaluation.agreement().overall(), Block.Side.SYNTHETIC));
     evaluation
         .agreement()
@@ -101,8 +131,63 @@ public final class EvaluationReport {
             agreement));
     return new Section(
         "Is it of use",
-        "What a classifier learns from the synthetic records, and whether their texts fit their labels.",
+        "What classifiers learn from the synthetic records, and whether their texts fit their labels.",
         blocks);
+  }
+
+  private static Block accuracies(Downstream downstream) {
+    List<Block.Bar> bars = new ArrayList<>();
+    for (Downstream.Row row : downstream.rows()) {
+      bars.add(
+          bar(
+              row.classifier() + ", " + words(row.source()),
+              row.accuracy(),
+              row.source() == Downstream.Source.SYNTHETIC
+                  ? Block.Side.SYNTHETIC
+                  : Block.Side.REAL));
+    }
+    return new Block.Bars(
+        "Of %d real test records, the share that a classifier labels rightly (means over the seeds, 95 %% intervals of the test)"
+            .formatted(downstream.test()),
+        1,
+        bars);
+  }
+
+  private static Block scores(Downstream downstream) {
+    List<List<String>> rows = new ArrayList<>();
+    for (Downstream.Row row : downstream.rows()) {
+      rows.add(
+          List.of(
+              row.classifier() + ", " + words(row.source()),
+              Integer.toString(row.records()),
+              decimal(row.accuracy().value()),
+              row.runs().size() == 1 ? "one run" : decimal(row.deviation()),
+              decimal(row.macroF1())));
+    }
+    return new Block.Table(
+        List.of("", "trained on", "accuracy", "deviation of a run", "macro F1"), rows);
+  }
+
+  /** What a classifier was trained on. */
+  public static String words(Downstream.Source source) {
+    return switch (source) {
+      case REAL -> "real records";
+      case SYNTHETIC -> "synthetic records";
+      case PRIVATE -> "real records, privately";
+    };
+  }
+
+  private static Block ranking(RankAgreement ranking) {
+    Map<String, String> facts = new LinkedHashMap<>();
+    facts.put(
+        "Settings of the word network ranked on both sets",
+        Integer.toString(ranking.configurations()));
+    facts.put("Spearman's rho", decimal(ranking.spearman()));
+    facts.put("Kendall's tau", decimal(ranking.kendall()));
+    facts.put(
+        "Overlap of the best " + ranking.depth() + " (rank-biased)",
+        decimal(ranking.rankBiasedOverlap()));
+    return new Block.Facts(facts);
   }
 
   private static Block.Bar bar(String name, Proportion share, Block.Side side) {
@@ -114,7 +199,8 @@ public final class EvaluationReport {
         side);
   }
 
-  private static Section shape(LabelledTexts synthetic, LabelledTexts real, Evaluation evaluation) {
+  private static Section shape(LabelledTexts synthetic, LabelledTexts real, Findings findings) {
+    Evaluation evaluation = findings.evaluation();
     Map<Block.Side, int[]> lengths = new LinkedHashMap<>();
     lengths.put(Block.Side.REAL, ReleaseReport.lengths(real));
     lengths.put(Block.Side.SYNTHETIC, ReleaseReport.lengths(synthetic));
@@ -139,14 +225,33 @@ public final class EvaluationReport {
                         "runs of four words that come again in a text",
                         evaluation,
                         TextStatistics::repetition4))),
-            new Block.Facts(
-                Map.of(
-                    "Divergence of the words, in bits (0 alike, 1 nothing in common)",
-                    decimal(evaluation.divergence().words()),
-                    "Divergence of pairs of words",
-                    decimal(evaluation.divergence().wordPairs()),
-                    "Divergence of the lengths",
-                    decimal(evaluation.divergence().lengths())))));
+            new Block.Facts(distances(findings))));
+  }
+
+  private static Map<String, String> distances(Findings findings) {
+    Map<String, String> facts = new LinkedHashMap<>();
+    TextDivergence divergence = findings.evaluation().divergence();
+    facts.put(
+        "Divergence of the words, in bits (0 alike, 1 nothing in common)",
+        decimal(divergence.words()));
+    facts.put("Divergence of pairs of words", decimal(divergence.wordPairs()));
+    facts.put("Divergence of the lengths", decimal(divergence.lengths()));
+    findings
+        .likeness()
+        .ifPresent(likeness -> {
+          facts.put(
+              "MAUVE against real texts, %d each (1 alike)".formatted(likeness.texts()),
+              decimal(likeness.synthetic().smoothed()));
+          facts.put("MAUVE of as many other real texts", decimal(likeness.real().smoothed()));
+        });
+    findings
+        .perplexity()
+        .ifPresent(pair ->
+            facts.put(
+                "Perplexity under " + pair.model(),
+                "%s; of real texts %s"
+                    .formatted(decimal(pair.synthetic().value()), decimal(pair.real().value()))));
+    return facts;
   }
 
   @FunctionalInterface
@@ -198,11 +303,15 @@ public final class EvaluationReport {
                         "synthetic texts",
                         "real ones held out"),
                     rows(copied.bySynthetic(), copied.byReal()))));
+    evaluation
+        .known()
+        .ifPresent(known ->
+            blocks.add(
+                new Block.Table(
+                    List.of("Of the base model's training text", "records that were tuned on"),
+                    rows(known))));
     Copying repeated = evaluation.repeated();
-    blocks.add(
-        new Block.Table(
-            List.of("Of each other", "synthetic texts"),
-            rows(repeated).stream().map(row -> row.subList(0, 2)).toList()));
+    blocks.add(new Block.Table(List.of("Of each other", "synthetic texts"), rows(repeated)));
     return new Section(
         "What is copied",
         "Texts that repeat another one word for word. Real texts share set phrases too, so set the two columns side by"
@@ -235,18 +344,21 @@ public final class EvaluationReport {
     return share.successes() + " of " + share.trials();
   }
 
-  private static Section sources(Map<String, Path> sources) {
-    Map<String, String> facts = new LinkedHashMap<>();
-    sources.forEach((use, file) -> {
-      try {
-        facts.put(use, file.getFileName() + ", SHA-256 " + Sha256.of(file));
-      } catch (IOException e) {
-        throw InputException.unreadable(file.toString(), e);
-      }
-    });
+  private static Section sources(Sources sources) {
+    Map<String, String> facts = new LinkedHashMap<>(sources.facts());
+    sources
+        .files()
+        .forEach((use, file) -> {
+          try {
+            facts.put(use, file.getFileName() + ", SHA-256 " + Sha256.of(file));
+          } catch (IOException e) {
+            throw InputException.unreadable(file.toString(), e);
+          }
+        });
     return new Section(
         "Where the figures come from",
-        "`palimpsest evaluate` on these files; nothing in it is drawn at random.",
+        "The same command on the same files finds the same figures, but for those of private training, whose noise is"
+            + " new each time.",
         List.of(new Block.Facts(facts)));
   }
 

@@ -71,6 +71,28 @@ public final class ReleaseReport {
         report.sections());
   }
 
+  /**
+   * The mechanism of a release's training run and what it cost, if it was private.
+   *
+   * @param folder as in {@link #of}
+   */
+  public static Optional<Price> price(Path folder) {
+    ReleaseReport report = read(folder);
+    return report.isPrivate()
+        ? Optional.of(
+            new Price(
+                report.mechanism(report.privacy.path("steps").asInt()),
+                report.privacy.path("epsilon").asDouble()))
+        : Optional.empty();
+  }
+
+  /**
+   * A mechanism and its epsilon, label counts included.
+   *
+   * @param epsilon at the mechanism's delta
+   */
+  public record Price(MechanismSpec mechanism, double epsilon) {}
+
   /** What a folder says, in parts. */
   static ReleaseReport read(Path folder) {
     return new ReleaseReport(folder);

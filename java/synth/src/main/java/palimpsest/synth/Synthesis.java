@@ -207,6 +207,28 @@ public final class Synthesis {
   }
 
   /**
+   * Runs the job with the usual settings of everything that is not named.
+   *
+   * @param model folder of the pretrained model
+   * @param kind what a record is, in a word or two: public
+   * @param records how many are written
+   * @param folder of the releasable output; must not exist, or be empty
+   */
+  public static Outcome run(
+      Path model, Source source, String kind, RunSettings settings, int records, Path folder) {
+    return run(
+        model,
+        source,
+        new Prompt(kind, Optional.empty()),
+        settings,
+        SamplingSettings.of(records),
+        ExecutionSpec.defaults(),
+        Set.of(),
+        Destination.of(folder),
+        SynthesisListener.silent());
+  }
+
+  /**
    * Refuses to write over a file.
    *
    * @throws InputException if there is one

@@ -17,14 +17,14 @@ import palimpsest.privacy.SecretKey;
  * its own, open to its owner alone, which goes when this is closed or when the process is asked to
  * end before that.
  */
-final class TemporaryLedger implements AutoCloseable {
+public final class TemporaryLedger implements AutoCloseable {
   private final Path folder;
   private final Thread removal;
   private final Ledger ledger;
   private final MechanismSpec mechanism;
 
   /** An account of the mechanism's unit and relation, in a new folder under {@code parent}. */
-  TemporaryLedger(Path parent, MechanismSpec mechanism) {
+  public TemporaryLedger(Path parent, MechanismSpec mechanism) {
     this.mechanism = mechanism;
     try {
       folder = Files.createTempDirectory(parent, "palimpsest-audit");
@@ -42,14 +42,14 @@ final class TemporaryLedger implements AutoCloseable {
   }
 
   /** Where temporary folders of this process belong. */
-  static Path usualParent() {
+  public static Path usualParent() {
     return Path.of(System.getProperty("java.io.tmpdir"));
   }
 
   /**
    * @param releases what the run is to release besides its updates
    */
-  Ledger.Run startRun(List<PrivacyEvent> releases, SecretKey key) {
+  public Ledger.Run startRun(List<PrivacyEvent> releases, SecretKey key) {
     return ledger.startRun(RunTerms.of(mechanism), releases, key);
   }
 

@@ -3,7 +3,6 @@ package palimpsest.engine.generate;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
 import palimpsest.engine.model.LabelModel;
 import palimpsest.engine.model.LabelPass;
 import palimpsest.engine.model.TokenGroup;
@@ -53,50 +52,19 @@ public final class LabelScorer {
    */
   public double[][] logits(List<int[]> texts) {
     double[][] logits = new double[texts.size()][];
-    int[] starts = groups(texts);
-    AtomicInteger next = new AtomicInteger();
-    workers.run((worker, stopped) -> {
-      for (int g = next.getAndIncrement();
-          g < starts.length - 1 && !stopped.getAsBoolean();
-          g = next.getAndIncrement()) {
-        score(parts.get(worker), texts, starts[g], starts[g + 1], logits);
-      }
-    });
+    TextGroups groups = TextGroups.of(texts, maxRows, maxExamples);
+    groups.run(
+        workers,
+        (worker, from, to) -> {
+          Part part = parts.get(worker);
+          groups.fill(part.group, from, to);
+          Tensor scores = part.pass.logits(part.group);
+          for (int i = from; i < to; i++) {
+            Tensor row = scores.rows(i - from, 1);
+            logits[i] = new double[model.labels()];
+            Arrays.setAll(logits[i], row::get);
+          }
+        });
     return logits;
-  }
-
-  /** Where groups of texts begin that fit a worker, and the end of the last. */
-  private int[] groups(List<int[]> texts) {
-    List<Integer> starts = new ArrayList<>();
-    int rows = 0;
-    for (int i = 0; i < texts.size(); i++) {
-      int more = texts.get(i).length;
-      if (more > maxRows) {
-        throw new IllegalArgumentException(
-            "a text is longer than the fixed maximum of " + maxRows + " tokens");
-      }
-      if (starts.isEmpty() || rows + more > maxRows || i - starts.getLast() == maxExamples) {
-        starts.add(i);
-        rows = 0;
-      }
-      rows += more;
-    }
-    starts.add(texts.size());
-    return starts.stream().mapToInt(Integer::intValue).toArray();
-  }
-
-  private void score(Part part, List<int[]> texts, int from, int to, double[][] logits) {
-    part.group.clear();
-    for (int i = from; i < to; i++) {
-      int[] text = texts.get(i);
-      // A last token that is not read stands where a label would.
-      part.group.add(Arrays.copyOf(text, text.length + 1), text.length);
-    }
-    Tensor scores = part.pass.logits(part.group);
-    for (int i = from; i < to; i++) {
-      Tensor row = scores.rows(i - from, 1);
-      logits[i] = new double[model.labels()];
-      Arrays.setAll(logits[i], row::get);
-    }
   }
 }

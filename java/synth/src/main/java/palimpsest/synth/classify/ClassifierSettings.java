@@ -66,8 +66,14 @@ public record ClassifierSettings(
 
   /** A convolutional network of the usual sizes: 100 numbers a word, 100 filters of each width. */
   public static ClassifierSettings convolution(WordVocabulary vocabulary) {
+    return convolution(vocabulary, 100, 100);
+  }
+
+  /** A convolutional network. */
+  public static ClassifierSettings convolution(
+      WordVocabulary vocabulary, int embedding, int filters) {
     return new ClassifierSettings(
-        new Convolution(vocabulary, 100, 100),
+        new Convolution(vocabulary, embedding, filters),
         128,
         8,
         32,

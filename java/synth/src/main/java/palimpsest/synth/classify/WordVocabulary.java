@@ -1,5 +1,9 @@
 package palimpsest.synth.classify;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -19,6 +23,7 @@ public final class WordVocabulary {
   private static final int UNKNOWN = 1;
   private static final int FIRST = 2;
   private static final int MOST = 1 << 19;
+  private static final String WIKIPEDIA = "words.txt";
 
   private final Map<String, Integer> ids = new HashMap<>();
 
@@ -30,6 +35,15 @@ public final class WordVocabulary {
       if (ids.put(word, FIRST + ids.size()) != null) {
         throw new InputException("a vocabulary names a word twice; name each once");
       }
+    }
+  }
+
+  /** The most frequent words of an English Wikipedia, which comes with the project. */
+  public static WordVocabulary ofWikipedia() {
+    try (InputStream in = WordVocabulary.class.getResourceAsStream(WIKIPEDIA)) {
+      return of(new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().toList());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 

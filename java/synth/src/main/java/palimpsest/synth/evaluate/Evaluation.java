@@ -12,7 +12,8 @@ import java.util.Optional;
  * @param synthetic how many synthetic records
  * @param real how many real records trained the judge
  * @param agreement how often the judge finds the label that a synthetic text was written for
- * @param test how classifiers do on further real records, if there are any
+ * @param ofTest how often the judge finds the label of further real records, if there are any: what
+ *     perfect synthesis would get
  * @param diversity of the synthetic texts
  * @param realDiversity of as many real ones, since distinct-n falls as a set grows
  * @param statistics of the synthetic texts
@@ -20,30 +21,22 @@ import java.util.Optional;
  * @param divergence of the synthetic texts from as many real ones
  * @param repeated what synthetic texts have word for word from each other; its tokens are words
  * @param copied what they have from the records that their model was tuned on, if those are at hand
+ * @param known what those records have word for word from texts that the base model was trained on,
+ *     if these are at hand too: no guarantee covers what the base model knew before
  */
 public record Evaluation(
     int synthetic,
     int real,
     LabelAgreement agreement,
-    Optional<Test> test,
+    Optional<LabelAgreement> ofTest,
     Diversity diversity,
     Diversity realDiversity,
     TextStatistics statistics,
     TextStatistics realStatistics,
     TextDivergence divergence,
     Copying repeated,
-    Optional<Copied> copied) {
-
-  /**
-   * Naive Bayes on real records that were in no training set.
-   *
-   * @param agreement of the judge with their labels, label by label; what perfect synthesis would
-   *     get
-   * @param trainedOnReal accuracy of the judge; what perfect synthesis would get
-   * @param trainedOnSynthetic the same classifier trained on the synthetic records
-   */
-  public record Test(
-      LabelAgreement agreement, Proportion trainedOnReal, Proportion trainedOnSynthetic) {}
+    Optional<Copied> copied,
+    Optional<Copying> known) {
 
   /**
    * What texts have word for word from private records.
@@ -70,12 +63,14 @@ public record Evaluation(
    * @param real records that the synthetic set's model was not tuned on
    * @param test further real records
    * @param tuned the records that it was tuned on
+   * @param base texts that the base model was trained on; none if they are not at hand
    */
   public static Evaluation of(
       LabelledTexts synthetic,
       LabelledTexts real,
       Optional<LabelledTexts> test,
-      Optional<LabelledTexts> tuned) {
+      Optional<LabelledTexts> tuned,
+      List<String> base) {
     NaiveBayes judge = real.judge();
     List<String> asMany = real.spread(synthetic.size()).texts();
     Dictionary dictionary = new Dictionary();
@@ -83,11 +78,7 @@ public record Evaluation(
         synthetic.size(),
         real.size(),
         LabelAgreement.of(judge, synthetic.texts(), synthetic.labels()),
-        test.map(further ->
-            new Test(
-                LabelAgreement.of(judge, further.texts(), further.labels()),
-                judge.accuracy(further.texts(), further.labels()),
-                synthetic.judge().accuracy(further.texts(), further.labels()))),
+        test.map(further -> LabelAgreement.of(judge, further.texts(), further.labels())),
         Diversity.of(synthetic.texts()),
         Diversity.of(asMany),
         TextStatistics.of(synthetic.texts()),
@@ -97,6 +88,9 @@ public record Evaluation(
         tuned.map(records ->
             new Copied(
                 Copying.of(synthetic.texts(), records.texts(), dictionary::tokens),
-                Copying.of(asMany, records.texts(), dictionary::tokens))));
+                Copying.of(asMany, records.texts(), dictionary::tokens))),
+        tuned
+            .filter(_ -> !base.isEmpty())
+            .map(records -> Copying.of(records.texts(), base, dictionary::tokens)));
   }
 }

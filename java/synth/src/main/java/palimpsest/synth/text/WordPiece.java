@@ -9,6 +9,7 @@ import java.text.Normalizer;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.zip.GZIPInputStream;
+import palimpsest.engine.model.EncoderFolder;
 
 /**
  * BERT's uncased tokenizer (Devlin et al. 2019, section 3; word pieces of Wu et al. 2016, greedy
@@ -69,6 +70,31 @@ public final class WordPiece {
           name + ": the vocabulary has no " + token + "; give that of an uncased BERT model");
     }
     return id;
+  }
+
+  /**
+   * That of an encoder, from its folder.
+   *
+   * @throws InputException if the folder has none, or one of another model
+   */
+  public static WordPiece of(EncoderFolder folder) {
+    WordPiece pieces =
+        read(
+            folder
+                .tokenizer()
+                .orElseThrow(
+                    () -> new InputException(folder.path() + ": there is no tokenizer.json")));
+    int rows = folder.config().vocabularySize();
+    if (pieces.vocabularySize() > rows) {
+      throw new InputException(
+          folder.path()
+              + ": tokenizer.json has "
+              + pieces.vocabularySize()
+              + " tokens, the model only "
+              + rows
+              + "; they do not belong together");
+    }
+    return pieces;
   }
 
   /**

@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -34,15 +33,15 @@ import palimpsest.synth.OptimizerSpec;
 import palimpsest.synth.Schedule;
 import palimpsest.synth.TinySetting;
 import palimpsest.synth.bench.RandomModel;
+import palimpsest.synth.evaluate.ClassifierScore;
 import palimpsest.synth.evaluate.LabelledTexts;
 import palimpsest.synth.text.InputException;
 import palimpsest.synth.text.Labels;
 import palimpsest.testing.Shared;
 
 class ClassifierTest {
-  private static final List<String> WORDS =
-      List.of("red", "blue", "green", "the", "a", "house", "tree", "was", "is", "very", "old");
-  private static final Labels LABELS = Labels.of(List.of("red", "blue", "green"));
+  private static final List<String> WORDS = ColourTexts.WORDS;
+  private static final Labels LABELS = ColourTexts.LABELS;
   private static final int STEPS = 60;
 
   @TempDir Path folder;
@@ -102,35 +101,16 @@ class ClassifierTest {
     return path;
   }
 
-  /** Texts with one colour among other words, which is the label. */
-  private static LabelledTexts texts(int count, long seed) {
-    SplittableRandom random = new SplittableRandom(seed);
-    List<String> texts = new ArrayList<>();
-    List<String> labels = new ArrayList<>();
-    for (int i = 0; i < count; i++) {
-      String label = LABELS.name(random.nextInt(3));
-      List<String> words = new ArrayList<>();
-      int length = random.nextInt(3, 9);
-      for (int w = 0; w < length; w++) {
-        words.add(WORDS.get(random.nextInt(3, WORDS.size())));
-      }
-      words.set(random.nextInt(length), label);
-      texts.add(String.join(" ", words));
-      labels.add(label);
-    }
-    return new LabelledTexts(texts, labels);
-  }
-
   @ParameterizedTest
   @EnumSource
   void whatTellsLabelsApartIsLearnedAlikeEachTime(Kind kind) throws IOException {
     ClassifierSettings settings = kind.settings(folder);
-    LabelledTexts test = texts(90, 2);
+    LabelledTexts test = ColourTexts.of(90, 2);
     List<List<String>> predictions = new ArrayList<>();
     for (int workers : new int[] {1, 3}) {
       ClassifierSettings shared =
           settings.withExecution(new ExecutionSpec(DType.F32, workers, 256, 8, 1));
-      try (Classifier classifier = Classifier.train(texts(300, 1), LABELS, shared)) {
+      try (Classifier classifier = Classifier.train(ColourTexts.of(300, 1), LABELS, shared)) {
         ClassifierScore score = classifier.score(test);
         assertTrue(score.accuracy().value() > 0.9, score.toString());
         assertTrue(score.macroF1() > 0.9, score.toString());
@@ -146,7 +126,7 @@ class ClassifierTest {
   @EnumSource
   void anUntrainedClassifierTakesTheFirstLabel(Kind kind) throws IOException {
     try (Classifier classifier =
-        Classifier.train(texts(4, 1), LABELS, kind.settings(folder).withEpochs(0))) {
+        Classifier.train(ColourTexts.of(4, 1), LABELS, kind.settings(folder).withEpochs(0))) {
       assertEquals(List.of("red", "red"), classifier.predict(List.of("", "\u0000 unknown words")));
     }
   }
@@ -166,13 +146,13 @@ class ClassifierTest {
   @ParameterizedTest
   @EnumSource
   void privateTrainingIsPaidForAndLearns(Kind kind) throws IOException {
-    LabelledTexts test = texts(90, 2);
+    LabelledTexts test = ColourTexts.of(90, 2);
     try (Ledger ledger = ledger("account", ProtectedUnit.RECORD)) {
       for (int round = 1; round <= 2; round++) {
         try (SecretKey key = SecretKey.fromOperatingSystem();
             Classifier classifier =
                 Classifier.trainPrivately(
-                    texts(400, 1),
+                    ColourTexts.of(400, 1),
                     LABELS,
                     kind.settings(folder),
                     ledger.startRun(mechanism(STEPS), key),
@@ -190,7 +170,7 @@ class ClassifierTest {
   /** A record whose label nobody may know is as if it were not there. */
   @Test
   void recordsWithOtherLabelsAreLeftOut() throws IOException {
-    LabelledTexts records = texts(60, 1);
+    LabelledTexts records = ColourTexts.of(60, 1);
     List<String> texts = new ArrayList<>(records.texts());
     List<String> labels = new ArrayList<>(records.labels());
     texts.add(17, "a red house");
@@ -204,7 +184,7 @@ class ClassifierTest {
           Classifier classifier =
               Classifier.trainPrivately(
                   each, LABELS, settings, ledger.startRun(mechanism(3), key), key)) {
-        predictions.add(classifier.predict(texts(50, 3).texts()));
+        predictions.add(classifier.predict(ColourTexts.of(50, 3).texts()));
       }
     }
     assertEquals(predictions.getFirst(), predictions.getLast());
@@ -220,7 +200,7 @@ class ClassifierTest {
       Ledger.Run run = ledger.startRun(people, key);
       assertThrows(
           IllegalArgumentException.class,
-          () -> Classifier.trainPrivately(texts(60, 1), LABELS, settings, run, key));
+          () -> Classifier.trainPrivately(ColourTexts.of(60, 1), LABELS, settings, run, key));
       assertEquals(0, run.steps());
     }
   }
@@ -231,7 +211,9 @@ class ClassifierTest {
     String message =
         assertThrows(
                 ModelFileException.class,
-                () -> Classifier.train(texts(4, 1), LABELS, ClassifierSettings.encoder(decoder)))
+                () ->
+                    Classifier.train(
+                        ColourTexts.of(4, 1), LABELS, ClassifierSettings.encoder(decoder)))
             .getMessage();
     assertTrue(message.contains("is asked for is an encoder"), message);
     Path encoder = encoder(folder.resolve("bare"));
@@ -239,7 +221,9 @@ class ClassifierTest {
     message =
         assertThrows(
                 InputException.class,
-                () -> Classifier.train(texts(4, 1), LABELS, ClassifierSettings.encoder(encoder)))
+                () ->
+                    Classifier.train(
+                        ColourTexts.of(4, 1), LABELS, ClassifierSettings.encoder(encoder)))
             .getMessage();
     assertTrue(message.contains("tokenizer.json"), message);
   }

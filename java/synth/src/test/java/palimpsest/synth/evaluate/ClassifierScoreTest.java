@@ -1,4 +1,4 @@
-package palimpsest.synth.classify;
+package palimpsest.synth.evaluate;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
-import palimpsest.synth.evaluate.Proportion;
 
 class ClassifierScoreTest {
   /** By hand: a has precision 2/3 and recall 2/2, b 1/1 and 1/2, c is given to none of its one. */

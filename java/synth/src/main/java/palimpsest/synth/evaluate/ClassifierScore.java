@@ -1,10 +1,9 @@
-package palimpsest.synth.classify;
+package palimpsest.synth.evaluate;
 
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import palimpsest.synth.evaluate.Proportion;
 
 /**
  * How well labels are predicted. Of real texts it is a private figure, for their owner.
