@@ -34,6 +34,7 @@ import picocli.CommandLine.RunLast;
       AuditCommand.class,
       EpsilonCommand.class,
       CalibrateCommand.class,
+      TrialsCommand.class,
       CheckCommand.class,
       EvaluateCommand.class,
       ReportCommand.class,

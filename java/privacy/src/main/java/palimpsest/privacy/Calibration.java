@@ -57,6 +57,24 @@ public final class Calibration {
         leastNoise(epsilon, targetEpsilon, centralLimitNoise(unit, mu)));
   }
 
+  /**
+   * The run with the least noise, within a relative tolerance of 1e-4, of which the best of a
+   * random number can be released at an epsilon of at most {@code targetEpsilon}.
+   *
+   * @param unit the costliest run; its noise multiplier does not matter
+   * @param targetEpsilon positive, at most {@value #LARGEST_TARGET}
+   * @throws IllegalArgumentException if the target is out of range, the run is non-private, or no
+   *     noise reaches the target
+   */
+  public static MechanismSpec calibrate(
+      MechanismSpec unit, TuningTrials trials, double targetEpsilon) {
+    requireTarget(unit, targetEpsilon);
+    double mu = 1 / AnalyticGaussian.noiseMultiplier(targetEpsilon, unit.delta());
+    DoubleUnaryOperator epsilon = sigma -> trials.epsilon(unit.withNoiseMultiplier(sigma));
+    return unit.withNoiseMultiplier(
+        leastNoise(epsilon, targetEpsilon, centralLimitNoise(unit, mu)));
+  }
+
   private static double epsilon(MechanismSpec spec, List<PrivacyEvent> releases, double target) {
     List<PrivacyEvent> events = new ArrayList<>(releases);
     events.add(new PrivacyEvent.PoissonGaussian(spec));

@@ -22,7 +22,9 @@ public enum Purpose {
   /** The key of the next step, which replaces the present one. */
   NEXT_KEY(8),
   /** Noise on the count of records within the clip norm. */
-  CLIP_COUNT(9);
+  CLIP_COUNT(9),
+  /** How many tuning runs are made. */
+  TRIALS(10);
 
   private final int word;
 

@@ -1,10 +1,16 @@
 package palimpsest.privacy;
 
+import java.util.List;
+
 /**
- * The privacy of hyper-parameter tuning by random repetition (Papernot and Steinke 2022): the same
- * training is run K times with different settings, K random and secret, and only the best run is
- * released. Every run must cost no more than the one accounted for, and the score that picks the
- * best must be computed inside the run's guarantee or on public data.
+ * The privacy of hyper-parameter tuning by random repetition (Papernot and Steinke 2022): one
+ * training is run K times, K random and secret, and only the best run is released.
+ *
+ * <p>The theorems are about K independent runs of one and the same mechanism. So each run draws its
+ * settings anew, from a list and with probabilities that were fixed beforehand, and none follows
+ * from what another showed. No setting may cost more than the run accounted for. The score that
+ * picks the best must be computed inside the run's guarantee, or from what it released and public
+ * data.
  */
 public sealed interface TuningTrials {
 
@@ -18,13 +24,51 @@ public sealed interface TuningTrials {
    */
   RenyiAccountant bestOf(RenyiAccountant oneRun);
 
-  /** K ~ Poisson(mean); K may be 0, then nothing is released. */
+  /**
+   * An upper bound of the epsilon of releasing the best of K runs, at {@code run.delta()}; infinite
+   * when none is known.
+   *
+   * @param run the costliest run
+   * @throws IllegalArgumentException if the run is non-private
+   */
+  default double epsilon(MechanismSpec run) {
+    if (run.nonPrivate()) {
+      throw new IllegalArgumentException("tuning: the best of runs without noise has no epsilon");
+    }
+    List<PrivacyEvent> events = List.of(new PrivacyEvent.PoissonGaussian(run));
+    return bestOf(RenyiAccountant.of(run.relation(), events)).epsilon(run.delta());
+  }
+
+  /**
+   * How many runs to make: K, drawn so that its distribution is within 2^-128, in total variation,
+   * of the stated one. That adds at most (1 + e^epsilon) 2^-128 to delta. The number is secret, and
+   * stays so after the release.
+   *
+   * @param key makes one draw, always the same: for every K a fresh key
+   * @throws IllegalArgumentException if more runs may come out than could be made
+   */
+  default long draw(SecretKey key) {
+    return TrialCount.draw(this, key, 0);
+  }
+
+  /**
+   * K ~ Poisson(mean); K may be 0, then nothing is released.
+   *
+   * @param mean at least 1: a smaller one would need a term for the release of nothing, without
+   *     which the bound of the theorem falls below the divergence, and below 0
+   */
   record Poisson(double mean) implements TuningTrials {
     public Poisson {
       requireMean(mean);
+      if (mean < 1) {
+        throw new IllegalArgumentException(
+            "tuning: mean number of runs is " + mean + ", must be at least 1 for Poisson");
+      }
     }
 
-    /** R(a) + mean delta(ln(1 + 1/(a-1))) + ln(mean)/(a-1) (Theorem 6). */
+    /**
+     * R(a) + mean delta(ln(1 + 1/(a-1))) + ln(mean)/(a-1) (Theorem 6; docs/privacy.md on K = 0).
+     */
     @Override
     public RenyiAccountant bestOf(RenyiAccountant oneRun) {
       requireFinite(oneRun);
@@ -79,7 +123,7 @@ public sealed interface TuningTrials {
 
     @Override
     public double mean() {
-      double odds = 1 / gamma - 1;
+      double odds = (1 - gamma) / gamma;
       return eta == 0 ? odds / -Math.log(gamma) : eta * odds / -Math.expm1(eta * Math.log(gamma));
     }
 
