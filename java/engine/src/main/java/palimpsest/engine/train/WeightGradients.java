@@ -1,12 +1,11 @@
 package palimpsest.engine.train;
 
 import java.util.ArrayList;
-import java.util.Comparator;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.IntStream;
 import palimpsest.engine.kernel.ClippedExamples;
 import palimpsest.engine.kernel.EmbeddingRows;
 import palimpsest.engine.kernel.Kernels;
@@ -55,6 +54,10 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
   private final Tensor exampleStarts;
   private final Tensor rowStarts;
   private final Tensor headStarts;
+
+  /** What is sorted: a token above its row. */
+  private final long[] tokenRows;
+
   private final Tensor sortedIds;
   private final Tensor sortedRows;
   private final Tensor counting;
@@ -103,6 +106,7 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
     exampleStarts = arena.allocate(DType.I32, maxExamples + 1);
     rowStarts = arena.allocate(DType.I32, maxExamples + 1);
     headStarts = arena.allocate(DType.I32, maxExamples + 1);
+    tokenRows = new long[maxRows];
     sortedIds = arena.allocate(DType.I32, maxRows);
     sortedRows = arena.allocate(DType.I32, maxRows);
     counting = arena.allocate(DType.I32, maxRows);
@@ -456,18 +460,15 @@ final class WeightGradients implements PublicGradients, ParameterGradients {
   /** Within each example by token, then by row. */
   private void sortTokens() {
     Tensor ids = group.ids();
+    for (int row = 0; row < group.rows(); row++) {
+      tokenRows[row] = ids.getLong(row) << 32 | row;
+    }
     for (int e = 0; e < group.examples(); e++) {
-      int at = group.rowStart(e);
-      int[] rows =
-          IntStream.range(at, group.rowStart(e + 1))
-              .boxed()
-              .sorted(Comparator.comparingLong(row -> ids.getLong(row)))
-              .mapToInt(Integer::intValue)
-              .toArray();
-      for (int row : rows) {
-        sortedIds.set(at, ids.getLong(row));
-        sortedRows.set(at++, row);
-      }
+      Arrays.sort(tokenRows, group.rowStart(e), group.rowStart(e + 1));
+    }
+    for (int at = 0; at < group.rows(); at++) {
+      sortedIds.set(at, tokenRows[at] >>> 32);
+      sortedRows.set(at, (int) tokenRows[at]);
     }
   }
 

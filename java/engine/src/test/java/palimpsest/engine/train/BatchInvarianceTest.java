@@ -23,9 +23,11 @@ import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.cpu.CpuLibrary;
 import palimpsest.engine.kernel.cpu.CpuTier;
 import palimpsest.engine.kernel.reference.ReferenceKernels;
+import palimpsest.engine.model.AllWeights;
 import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.Norms;
 import palimpsest.engine.model.Trainable;
 import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.parallel.Workers;
@@ -48,9 +50,20 @@ class BatchInvarianceTest {
   private static final List<TuningMethod> METHODS =
       List.of(TuningMethod.Lora.of(4), new TuningMethod.Prompt(5), new TuningMethod.Bias(Set.of()));
 
+  private static final List<TuningMethod> ALL_WEIGHTS =
+      Stream.of(Norms.values()).<TuningMethod>map(TuningMethod.Full::new).toList();
+
   @TempDir Path temporary;
 
   static Stream<Arguments> cases() {
+    return cases(METHODS);
+  }
+
+  static Stream<Arguments> casesOfAllWeights() {
+    return cases(ALL_WEIGHTS);
+  }
+
+  private static Stream<Arguments> cases(List<TuningMethod> methods) {
     Stream<Kernels> cpu =
         Stream.of(CpuTier.values())
             .filter(CpuLibrary.get()::supports)
@@ -67,7 +80,7 @@ class BatchInvarianceTest {
                   : Stream.empty();
           return Stream.concat(models, wide)
               .flatMap(config ->
-                  METHODS.stream()
+                  methods.stream()
                       .map(method ->
                           Arguments.of(Named.of(kernels.name(), kernels), config, method)));
         });
@@ -144,6 +157,27 @@ class BatchInvarianceTest {
       }
     }
 
+    /**
+     * The integers of a group of all weights together: of one alone nothing is held. All buffers
+     * are NaN before the pass.
+     */
+    int[] sumOfAllWeights(int rows, List<Example> group) {
+      try (TensorArena scratch = new TensorArena()) {
+        AllWeights weights = (AllWeights) tuned;
+        WeightGradients gradients =
+            new WeightGradients(decoder, weights, rows, group.size(), scratch);
+        gradients.poison();
+        gradients.startStep(3);
+        group.forEach(example -> gradients.group().add(example.tokens(), example.prefix()));
+        ProductSum sum = new ProductSum(weights.layout(), CLIP, BITS, scratch);
+        gradients.accumulate(sum);
+        assertEquals(0, sum.dropped());
+        int[] values = new int[Math.toIntExact(sum.sums().size())];
+        Arrays.setAll(values, i -> (int) sum.sums().getLong(i));
+        return values;
+      }
+    }
+
     @Override
     public void close() {
       decoder.close();
@@ -185,6 +219,33 @@ class BatchInvarianceTest {
           assertArrayEquals(
               alone.get(example), together.get(i), "example " + example + " at place " + i);
         }
+      }
+    }
+  }
+
+  /** Each example's norm and products are of its own rows, wherever these lie in a group. */
+  @ParameterizedTest
+  @MethodSource("casesOfAllWeights")
+  @Tag("R09")
+  @Tag("R34")
+  void anExamplesIntegersOfAllWeightsDoNotDependOnItsMates(
+      Kernels kernels, DecoderConfig config, TuningMethod method) {
+    try (Setting setting = new Setting(kernels, config, method)) {
+      List<Example> examples = setting.examples;
+      int[] expected = new int[Math.toIntExact(setting.tuned.size())];
+      for (Example example : examples) {
+        int[] alone = setting.sumOfAllWeights(Math.max(1, setting.rows(example)), List.of(example));
+        Arrays.setAll(expected, i -> expected[i] + alone[i]);
+      }
+      assertTrue(
+          Arrays.stream(expected).anyMatch(z -> z != 0), "the comparison must be of something");
+      for (int shift = 0; shift < examples.size(); shift++) {
+        List<Example> rotated = new ArrayList<>(examples);
+        Collections.rotate(rotated, shift);
+        assertArrayEquals(
+            expected,
+            setting.sumOfAllWeights(setting.rows() + 51 + shift, rotated),
+            "rotated by " + shift);
       }
     }
   }

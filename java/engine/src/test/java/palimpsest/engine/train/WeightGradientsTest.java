@@ -24,6 +24,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import palimpsest.engine.kernel.ClippedExamples;
 import palimpsest.engine.kernel.Kernels;
+import palimpsest.engine.kernel.Optimizer;
 import palimpsest.engine.kernel.cpu.CpuKernels;
 import palimpsest.engine.kernel.cpu.CpuLibrary;
 import palimpsest.engine.kernel.cpu.CpuTier;
@@ -34,12 +35,17 @@ import palimpsest.engine.model.Decoder;
 import palimpsest.engine.model.DecoderConfig;
 import palimpsest.engine.model.FullGradients;
 import palimpsest.engine.model.ModelFolder;
+import palimpsest.engine.model.Role;
+import palimpsest.engine.model.TensorPatterns;
 import palimpsest.engine.model.TokenGroup;
+import palimpsest.engine.model.TunedDecoder;
+import palimpsest.engine.model.TuningMethod;
 import palimpsest.engine.model.WeightLayout;
 import palimpsest.engine.parallel.Workers;
 import palimpsest.engine.tensor.DType;
 import palimpsest.engine.tensor.Tensor;
 import palimpsest.engine.tensor.TensorArena;
+import palimpsest.engine.weights.SafetensorsFolder;
 import palimpsest.testing.FullTests;
 import palimpsest.testing.TinyModels;
 
@@ -499,19 +505,27 @@ class WeightGradientsTest {
     }
   }
 
-  /** Every number that an update moves is one of the sum's, at the same place. */
+  /**
+   * Every number that an update moves is one of the sum's, at the same place: each tensor of the
+   * model that is written has moved by what the sum has of it, and by nothing else.
+   */
   @ParameterizedTest
   @MethodSource("cases")
   @Tag("R41")
   void everyParameterThatIsUpdatedWentThroughTheSum(Kernels kernels, DecoderConfig config) {
-    try (Setting setting = new Setting(kernels, config)) {
-      AllWeights weights = new AllWeights(setting.decoder, setting.arena);
-      ClippedSum sum = ClippedSum.of(setting.decoder, weights, CLIP, BITS, setting.arena);
+    Path written = temporary.resolve("written");
+    try (Setting setting = new Setting(kernels, config);
+        ModelFolder base = ModelFolder.open(temporary.resolve("model"));
+        TunedDecoder model =
+            TunedDecoder.begin(
+                base, kernels, 256, new TuningMethod.Full(), new SplittableRandom(1));
+        Workers threads = new Workers(1, "test")) {
+      AllWeights weights = (AllWeights) model.tuned();
+      ClippedSum sum = ClippedSum.of(model.decoder(), weights, CLIP, BITS, setting.arena);
       assertEquals(config.parameterCount(), weights.size());
       assertEquals(weights.size(), sum.sums().size());
       assertEquals(weights.size(), weights.parameters().size());
-      BatchGradient.clipped(
-              new Workers(1, "test"), setting.buffers(1, setting.rows(), 7, setting.arena), sum)
+      BatchGradient.clipped(threads, setting.buffers(1, setting.rows(), 7, setting.arena), sum)
           .accumulate(setting.examples);
       long still = 0;
       for (int z : integers((ProductSum) sum)) {
@@ -519,7 +533,62 @@ class WeightGradientsTest {
       }
       // Positions past the longest example, tokens that nobody used: the rest has a gradient.
       assertTrue(still < 0.9 * weights.size(), still + " of " + weights.size());
+
+      sum.clear();
+      List<String> names = names(base);
+      for (int i = 0; i < names.size(); i++) {
+        only(config, names.get(i)).of(weights.layout(), sum.sums()).fill(i + 1);
+      }
+      Optimizer.Sgd descent = new Optimizer.Sgd(1, 0, 0);
+      OptimizerState optimizer =
+          OptimizerState.of(descent, weights.method().blocks(config), kernels, setting.arena);
+      optimizer.update(sum.sums(), 0, 0.25, descent, 1, weights.parameters());
+      optimizer.end(threads, sum.sums(), 0.25, descent, 1, weights.parameters());
+      weights.pack();
+      model.write(written, "tiny");
+      try (ModelFolder moved = ModelFolder.open(written)) {
+        for (int i = 0; i < names.size(); i++) {
+          Place place = only(config, names.get(i));
+          Tensor before = place.of(base);
+          Tensor after = place.of(moved);
+          for (long at = 0; at < before.size(); at++) {
+            double expected = before.get(at) - 0.25 * (i + 1);
+            // Half a unit in bfloat16's last place, the type of its matrices.
+            assertEquals(expected, after.get(at), Math.abs(expected) / 256 + 1e-6, names.get(i));
+          }
+        }
+      }
     }
+  }
+
+  private static List<String> names(ModelFolder folder) {
+    try (SafetensorsFolder file = SafetensorsFolder.open(folder.path())) {
+      return List.copyOf(file.names());
+    }
+  }
+
+  /** Where a tensor is. */
+  private record Place(Role role, int layer, boolean vector, boolean bias) {
+    Tensor of(WeightLayout layout, Tensor flat) {
+      return vector
+          ? layout.vector(role, layer, bias).of(layout.vectors(flat))
+          : layout.matrix(role, layer).of(flat);
+    }
+
+    Tensor of(ModelFolder folder) {
+      return bias ? folder.bias(role, layer).orElseThrow() : folder.weight(role, layer);
+    }
+  }
+
+  /** Of the tensor with this name in the model's file. */
+  private static Place only(DecoderConfig config, String name) {
+    WeightLayout one = new WeightLayout(config, new TensorPatterns(List.of(name)));
+    if (one.matrices().isEmpty()) {
+      WeightLayout.Vector vector = one.vectors().getFirst();
+      return new Place(vector.role(), vector.layer(), true, vector.bias());
+    }
+    WeightLayout.Matrix matrix = one.matrices().getFirst();
+    return new Place(matrix.role(), matrix.layer(), false, false);
   }
 
   /** A worker that fails leaves a sum that is empty and can be used again. */
