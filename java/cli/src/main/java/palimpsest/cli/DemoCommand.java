@@ -178,7 +178,7 @@ final class DemoCommand extends Verb {
       trainedUnder.add(labels.indexOf(data.messages().get(secret.line() - 1).label()));
     }
     try (TunedModel tuned =
-        new TunedModel(base, adapter, labels, PROMPT, execution, 4 * MAX_TOKENS)) {
+        new TunedModel(base, adapter, labels, PROMPT, execution, 3 * MAX_TOKENS)) {
       return tuned.exposure(Decoys.cases(data.secrets(), DECOYS), trainedUnder, listener);
     }
   }
