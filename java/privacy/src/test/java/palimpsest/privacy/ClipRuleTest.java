@@ -261,6 +261,8 @@ class ClipRuleTest {
     assertTrue(quantile(20).words().endsWith("noise of 20.0 records and is charged"));
     assertTrue(quantile(0).words().endsWith("the count has no noise"));
     assertEquals(new BigDecimal(40), new BigDecimal(quantile(20).balanceNoise()));
-    assertTrue(Arrays.stream(Purpose.values()).mapToInt(Purpose::word).distinct().count() == 9);
+    assertEquals(
+        Purpose.values().length,
+        Arrays.stream(Purpose.values()).mapToInt(Purpose::word).distinct().count());
   }
 }
