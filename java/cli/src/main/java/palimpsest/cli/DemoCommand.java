@@ -43,12 +43,11 @@ import picocli.CommandLine.Option;
 final class DemoCommand extends Verb {
   static final Synthesis.Prompt PROMPT = new Synthesis.Prompt("customer message", Optional.empty());
 
-  static final int MAX_TOKENS = 80;
-
   /** 20 steps of 135 messages of about 52 tokens with their prompt: some 141,000 tokens. */
   static final long BATCH = 135;
 
   static final int STEPS = 20;
+  static final int MAX_TOKENS = 80;
   private static final int DECOYS = 1_000;
   private static final double PROBE_SECONDS = 0.1;
 

@@ -7,7 +7,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import palimpsest.engine.model.EncoderFolder;
 import palimpsest.engine.model.ModelCache;
+import palimpsest.engine.model.ModelFolder;
 import palimpsest.engine.model.ShippedModel;
 import palimpsest.synth.EvaluationReport;
 import palimpsest.synth.ExecutionSpec;
@@ -83,7 +85,14 @@ final class MeasureOptions {
     if (seeds < 1) {
       throw new InputException("--seeds: a classifier is trained once at least");
     }
+    if (quick && (encoder != null || reader != null)) {
+      throw new InputException(
+          "--quick: no model reads the texts; leave out --encoder and --under");
+    }
+    // Found first: what is missing is said before minutes of training.
     Optional<Path> folder = encoderFolder();
+    folder.ifPresent(f -> EncoderFolder.open(f).close());
+    Optional<Path> under = quick ? Optional.empty() : Optional.of(readerFolder());
     if (!quick && folder.isEmpty()) {
       said.accept(
           "no encoder is here, so none is tuned and there is no MAUVE; fetch one with: palimpsest model get "
@@ -99,7 +108,7 @@ final class MeasureOptions {
                 SettingsRanking.of(
                     sets.training(), sets.synthetic(), test, sets.labels(), words, listener)),
         folder.flatMap(f -> likeness(sets, f)),
-        quick ? Optional.empty() : Optional.of(perplexity(sets)));
+        under.map(model -> perplexity(sets, model)));
   }
 
   /** What anybody needs to find the same figures. */
@@ -159,19 +168,24 @@ final class MeasureOptions {
             CLUSTER_SEED));
   }
 
-  private EvaluationReport.PerplexityPair perplexity(Sets sets) {
+  private Path readerFolder() {
     ModelCache cache = ModelCache.standard();
     Path folder =
         reader == null
             ? cache.find(READER).orElseGet(() -> cache.resolve(ShippedModel.NAME))
             : cache.resolve(reader);
+    ModelFolder.open(folder).close();
+    return folder;
+  }
+
+  private static EvaluationReport.PerplexityPair perplexity(Sets sets, Path model) {
     List<Perplexity> pair =
         TextPerplexity.of(
-            folder,
+            model,
             List.of(sets.synthetic().texts(), sets.held().spread(sets.synthetic().size()).texts()),
             MAX_TOKENS,
             ExecutionSpec.defaults());
     return new EvaluationReport.PerplexityPair(
-        folder.getFileName().toString(), pair.getFirst(), pair.getLast());
+        model.getFileName().toString(), pair.getFirst(), pair.getLast());
   }
 }

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.SerializationFeature;
 import java.io.PrintWriter;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -15,6 +16,11 @@ import picocli.CommandLine.Spec;
 abstract class Verb implements Callable<Integer> {
   private static final ObjectMapper JSON =
       new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
+
+  /**
+   * The folders of a path that is an argument, or a part of one behind a comma or an equals sign.
+   */
+  private static final Pattern FOLDERS = Pattern.compile("(^|[,=])[^,=<>]*/");
 
   /**
    * The first words of a result that follows from private records and that nothing was paid for.
@@ -80,7 +86,7 @@ abstract class Verb implements Callable<Integer> {
   final String commandLine() {
     return "palimpsest "
         + spec.commandLine().getParseResult().originalArgs().stream()
-            .map(argument -> argument.substring(argument.lastIndexOf('/') + 1))
+            .map(argument -> FOLDERS.matcher(argument).replaceAll("$1"))
             .map(argument -> argument.contains(" ") ? '"' + argument + '"' : argument)
             .collect(Collectors.joining(" "));
   }

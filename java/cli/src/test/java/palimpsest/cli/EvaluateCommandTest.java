@@ -128,6 +128,56 @@ class EvaluateCommandTest {
     assertBadInput(evaluate(RIGHT, "--base-text", base), "--tuned-on");
   }
 
+  /** Before anything is trained, and one line. */
+  @Test
+  void modelsThatAreNotHereAreSaidFirst() throws IOException {
+    for (String option : new String[] {"--encoder", "--under"}) {
+      String[] words = {
+        "evaluate",
+        file("s.jsonl", RIGHT.repeat(60)),
+        "--real",
+        real,
+        "--test",
+        real,
+        "--text",
+        "body",
+        "--label",
+        "kind",
+        option,
+        "no-such-model"
+      };
+      CommandLineRun run = CommandLineRun.of(words);
+      assertBadInput(run, "no-such-model");
+      assertEquals("", run.out());
+    }
+    assertBadInput(evaluate(RIGHT, "--under", "smollm2-135m"), "--quick");
+  }
+
+  /** The page shows the command without the folders of this machine, and else as it was given. */
+  @Test
+  void thePageHasTheCommand() throws IOException {
+    String tuned = file("tuned.csv", "body,kind\nan apple,fruit\n");
+    String one = file("one.txt", "a</doc>\n");
+    Path page = folder.resolve("command.html");
+    CommandLineRun run =
+        evaluate(
+            RIGHT,
+            "--tuned-on",
+            tuned,
+            "--base-text",
+            one + "," + file("two.txt", "b\n"),
+            "--separator=</doc>",
+            "--report",
+            page.toString());
+    assertEquals(ExitCode.DONE, run.exitCode(), run.err());
+    String html = Files.readString(page);
+    assertTrue(
+        html.contains(
+            "--tuned-on tuned.csv --base-text one.txt,two.txt --separator=&lt;/doc&gt; --report command.html"),
+        html);
+    assertFalse(html.contains(folder.toString()), html);
+  }
+
   /** Of three texts one is a private record, one has most of one in it, and one is its own. */
   @Test
   void whatIsCopiedFromThePrivateFileIsCounted() throws IOException {
